@@ -1,0 +1,57 @@
+/**
+ * peer: the certificates a peer has shown, interned per core. Connections of the same client share one
+ * entry, which keeps the raw chain, its parsed form, the texts that logs and headers want, and the
+ * latest verdicts. So a returning client costs one SHA-256 of what it sent and no signature check,
+ * and an idle connection only a pointer.
+ *
+ * Possession of the key is not proven by being here; that is the handshake's business, every time.
+ */
+#ifndef SALLYPORT_CRYPTO_PEER_H
+#define SALLYPORT_CRYPTO_PEER_H
+
+#include "crypto/verdict.h"
+
+struct peers; /* one core's table */
+struct peer;  /* one chain */
+
+struct peers_stats {
+    uint64_t hits, misses, refused, evicted;
+    uint32_t entries;
+    uint64_t bytes;
+};
+
+/**
+ * Room for `entries` chains and `bytes` of DER; unused chains are kept until the room is needed, the
+ * least recently used go first. All memory is taken here.
+ */
+MUST_CHECK res peers_new(uint32_t entries, size_t bytes, struct memo *memo, struct peers **out);
+void peers_free(struct peers *p);
+void peers_stats(const struct peers *p, struct peers_stats *out);
+
+/**
+ * Find or add a chain, leaf first; the caller gets a reference.
+ * Returns  NULL when the table is full of chains in use, or the chain is longer than CERT_CHAIN_MAX or
+ *          larger than 32 KB. A chain whose leaf cannot be parsed is kept too: its verdict is MALFORMED.
+ */
+struct peer *peer_get(struct peers *p, const struct span *chain, uint32_t n);
+void peer_ref(struct peer *peer);
+void peer_put(struct peers *p, struct peer *peer);
+
+/* By the SHA-256 of the chain, as kept in session tickets; a reference, or NULL. */
+struct peer *peer_find(struct peers *p, const uint8_t id[32]);
+const uint8_t *peer_id(const struct peer *peer);
+
+/* The verdict on this chain, kept per (trust set, revocation tables, purpose) until it could change. */
+void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
+                  const struct revocation *revocation, enum verdict_purpose purpose, int64_t now_s,
+                  struct verdict *out);
+
+const struct cert *peer_leaf(const struct peer *peer); /* NULL when it cannot be parsed */
+uint32_t peer_chain(const struct peer *peer, const struct cert **chain);
+
+/* Texts made once per chain: RFC 2253 names and the serial in hex. Never NULL; "" when unknown. */
+const char *peer_subject(const struct peer *peer);
+const char *peer_issuer(const struct peer *peer);
+const char *peer_serial(const struct peer *peer);
+
+#endif

@@ -1,0 +1,53 @@
+/**
+ * tls_ctx: WOLFSSL_CTXs, which live longer than connections: one per core, so that no reference count
+ * or lock is shared. A profile is what a virtual host or an upstream needs: settings and, for each
+ * key type, an identity.
+ *
+ * Client chains are never judged by wolfSSL: contexts are in parse-only mode (certificates are asked for,
+ * parsed, possession of the key is checked; no trust store is looked at or grows). The chain goes to the
+ * callback of tls/, which asks crypto/verdict.
+ */
+#ifndef SALLYPORT_CRYPTO_TLS_CTX_H
+#define SALLYPORT_CRYPTO_TLS_CTX_H
+
+#include "base/report.h"
+#include "crypto/identity.h"
+
+struct WOLFSSL_CTX;
+struct tls_profile;
+
+#define TLS_IDENTITIES_MAX 4
+#define TLS_ALPN_MAX       4
+
+enum tls_version { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
+
+struct tls_settings {
+    const char *name; /* of the host or upstream, for messages */
+    bool server;
+    struct identity *identities[TLS_IDENTITIES_MAX];
+    uint32_t identity_count; /* a client may have none */
+    enum tls_version min, max;
+    const char *ciphers12, *ciphers13, *groups; /* colon-separated names; NULL: our defaults */
+    const char *alpn[TLS_ALPN_MAX];             /* in order of preference */
+    uint32_t alpn_count;
+    bool ask_cert; /* server: send CertificateRequest */
+    bool tickets;
+};
+
+/* Builds `cores` contexts per identity. Unknown names and empty results are mistakes in the report. */
+MUST_CHECK res tls_profile_new(const struct tls_settings *s, unsigned cores, struct report *report,
+                               struct tls_profile **out);
+struct tls_profile *tls_profile_ref(struct tls_profile *p); /* control side only */
+
+/**
+ * Control side: give back a reference. Contexts that sessions still use are freed when they are gone:
+ * the profile goes on a list that tls_profile_reap() walks.
+ */
+void tls_profile_unref(struct tls_profile *p);
+uint32_t tls_profile_reap(void);
+
+/* Hash over all settings and identities: same hash, interchangeable profiles (kept across reloads). */
+const uint8_t *tls_profile_hash(const struct tls_profile *p);
+MUST_CHECK res tls_settings_hash(const struct tls_settings *s, uint8_t out[32]);
+
+#endif

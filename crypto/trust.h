@@ -1,0 +1,61 @@
+/**
+ * trust: a set of trust anchors and helper intermediates, immutable once built, shared by all cores.
+ *
+ * Anchors decide; intermediates only help to find a path. Lookup by subject name and by key
+ * identifier is O(1) in the size of the set.
+ */
+#ifndef SALLYPORT_CRYPTO_TRUST_H
+#define SALLYPORT_CRYPTO_TRUST_H
+
+#include "base/report.h"
+#include "crypto/cert.h"
+
+struct trust;
+
+struct trust_entry {
+    struct cert cert; /* spans into memory of the set */
+    bool anchor;
+    uint32_t index;     /* in its set, stable */
+    uint8_t sha256[32]; /* of the DER */
+    uint64_t name_hash; /* of the subject, normalised */
+};
+
+/* What a set is made of. Texts name files of PEM or DER, each with one or many certificates. */
+struct trust_source {
+    const char *name; /* of the set, for messages */
+    const char *const *anchor_files;
+    size_t anchor_count;
+    const char *const *intermediate_files;
+    size_t intermediate_count;
+    bool partial_chain; /* an anchor that is not self-issued may end a path */
+    bool anchor_expiry; /* an anchor outside its own validity does not count */
+};
+
+/* Reads, parses, checks. All mistakes go into the report with file and position in it. */
+MUST_CHECK res trust_load(const struct trust_source *src, struct report *report,
+                          struct trust **out);
+
+/* The same from memory: for tests and for what is pushed over the control socket. */
+MUST_CHECK res trust_from_der(const char *name, const struct span *anchors, size_t anchor_count,
+                              const struct span *intermediates, size_t intermediate_count,
+                              bool partial_chain, struct report *report, struct trust **out);
+
+struct trust *trust_ref(struct trust *t); /* control side only */
+void trust_unref(struct trust *t);
+
+const char *trust_name(const struct trust *t);
+/* Hash over everything that can change a verdict: same id, same verdicts. */
+const uint8_t *trust_id(const struct trust *t); /* 32 bytes */
+bool trust_partial_chain(const struct trust *t);
+bool trust_anchor_expiry(const struct trust *t);
+
+uint32_t trust_anchor_count(const struct trust *t);
+uint32_t trust_entry_count(const struct trust *t);
+const struct trust_entry *trust_entry_at(const struct trust *t, uint32_t index);
+
+/* Entries whose subject is `name`: begin with *it = 0, NULL at the end. */
+const struct trust_entry *trust_by_subject(const struct trust *t, struct span name, uint32_t *it);
+/* The anchor with exactly this DER, or NULL. */
+const struct trust_entry *trust_anchor_with(const struct trust *t, struct span der);
+
+#endif
