@@ -83,6 +83,7 @@ struct snap_member {
     struct span name;     /* as configured, for logs */
     struct span host;     /* Host header and TLS name when not preserved: "name[:port]" */
     struct span tls_name; /* SNI and name that its certificate must carry */
+    struct span route;    /* what a sticky session names after its first '.'; empty: none */
     uint32_t weight;      /* 1..1000; 0: only when nobody else is left */
     uint32_t retry_ms;    /* out of turn for so long after a failure; 0: never out */
     uint32_t slot;
@@ -91,6 +92,7 @@ struct snap_member {
 struct snap_upstream {
     struct span name;
     enum snap_balance balance;
+    struct span sticky_cookie; /* empty: not sticky */
     struct snap_member *members;
     uint32_t member_count;
     struct tls_profile *tls; /* NULL: plain HTTP */
