@@ -50,4 +50,30 @@ uint32_t tls_profile_reap(void);
 const uint8_t *tls_profile_hash(const struct tls_profile *p);
 MUST_CHECK res tls_settings_hash(const struct tls_settings *s, uint8_t out[32]);
 
+/* --- for tls/, on a core --- */
+
+/* One WOLFSSL_CTX of one core. tls/ sets its callbacks at first use. */
+struct tls_core_ctx {
+    struct WOLFSSL_CTX *wolf;
+    uint32_t sessions; /* that hold it: written by its core, read by tls_profile_reap() */
+    bool armed;
+};
+
+const struct tls_settings *tls_profile_settings(const struct tls_profile *p);
+struct tls_core_ctx *tls_profile_ctx(struct tls_profile *p, unsigned core, uint32_t identity);
+
+static inline void tls_core_ctx_hold(struct tls_core_ctx *c)
+{
+    __atomic_store_n(&c->sessions, c->sessions + 1, __ATOMIC_RELEASE);
+}
+
+static inline void tls_core_ctx_drop(struct tls_core_ctx *c)
+{
+    __atomic_store_n(&c->sessions, c->sessions - 1, __ATOMIC_RELEASE);
+}
+
+/* The defaults, as `sallyport --help-config` shows them. */
+const char *tls_default_ciphers(bool tls13);
+const char *tls_default_groups(void);
+
 #endif
