@@ -57,7 +57,7 @@ void tickets_tick(struct tickets *t, int64_t now_s)
 }
 
 static bool run_gcm(bool seal, const struct ticket_key *k, const uint8_t nonce[TICKET_NONCE_B],
-                  uint8_t *text, size_t len, uint8_t tag[TICKET_TAG_B])
+                    uint8_t *text, size_t len, uint8_t tag[TICKET_TAG_B])
 {
     Aes aes;
     int r = wc_AesInit(&aes, NULL, INVALID_DEVID);

@@ -3,6 +3,7 @@
 #include "base/must.h"
 #include "base/sb.h"
 #include "crypto/sig.h"
+#include "crypto/ticket.h"
 
 #include <wolfssl/internal.h>
 #include <wolfssl/options.h>
@@ -222,13 +223,13 @@ static int refuse_all(int preverify, WOLFSSL_X509_STORE_CTX *store)
  * searched and none grows. With wolfSSL's ordinary mode an intermediate that one client sends becomes
  * an anchor for all later ones. Both flags together are not to be had through the public interface.
  */
-static void parse_only(WOLFSSL_CTX *ctx, bool ask)
+static void parse_only(WOLFSSL_CTX *ctx, bool ask, VerifyCallback verify)
 {
     if (!ask) {
         wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
         return;
     }
-    wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, refuse_all);
+    wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, verify);
     ctx->verifyPeer = 1;
     ctx->verifyNone = 1;
 }
@@ -247,7 +248,7 @@ static WOLFSSL_CTX *context_new(const struct tls_settings *s, const struct ident
         wolfSSL_CTX_free(ctx);
         return NULL;
     }
-    parse_only(ctx, s->ask_cert || !s->server);
+    parse_only(ctx, s->ask_cert || !s->server, refuse_all);
     wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
     wolfSSL_CTX_set_group_messages(ctx);
     if (!s->tickets && s->server) {
@@ -415,4 +416,49 @@ const struct tls_settings *tls_profile_settings(const struct tls_profile *p)
 struct tls_core_ctx *tls_profile_ctx(struct tls_profile *p, unsigned core, uint32_t identity)
 {
     return &p->ctx[core * p->per_core + identity];
+}
+
+void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
+                      const struct tls_ctx_hooks *hooks)
+{
+    WOLFSSL_CTX *ctx = c->wolf;
+
+    wolfSSL_CTX_SetIORecv(ctx, hooks->recv);
+    wolfSSL_CTX_SetIOSend(ctx, hooks->send);
+    parse_only(ctx, s->ask_cert || !s->server, hooks->verify);
+    if (s->server) {
+        wolfSSL_CTX_set_servername_callback(ctx, hooks->sni);
+        wolfSSL_CTX_set_servername_arg(ctx, hooks->user);
+        if (s->tickets) {
+            wolfSSL_CTX_set_TicketEncCb(ctx, hooks->ticket);
+            wolfSSL_CTX_set_TicketEncCtx(ctx, hooks->user);
+            wolfSSL_CTX_set_TicketHint(ctx, TICKET_EPOCH_S);
+        }
+    }
+    c->armed = true;
+}
+
+void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert)
+{
+    (void)SendAlert(ssl, alert_fatal, alert);
+}
+
+struct span tls_session_clear(struct WOLFSSL *ssl)
+{
+    return span_of(ssl->buffers.clearOutputBuffer.buffer, ssl->buffers.clearOutputBuffer.length);
+}
+
+/**
+ * wolfSSL_read would copy what we have read in place. The library's own read ends in the same way: it
+ * moves the pointer and, when nothing is left, wipes and gives back the record's buffer. While the next
+ * record is already there the buffer is kept for it.
+ */
+void tls_session_take(struct WOLFSSL *ssl, uint32_t n, bool more_coming)
+{
+    MUST_HOT(n <= ssl->buffers.clearOutputBuffer.length);
+    ssl->buffers.clearOutputBuffer.buffer += n;
+    ssl->buffers.clearOutputBuffer.length -= n;
+    if (ssl->buffers.clearOutputBuffer.length == 0 && ssl->buffers.inputBuffer.dynamicFlag &&
+        !more_coming)
+        ShrinkInputBuffer(ssl, NO_FORCED_FREE);
 }
