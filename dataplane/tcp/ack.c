@@ -21,19 +21,27 @@ void tcp_time_remove(struct tcp_conn *c, struct nbuf *m)
     g->tnext = g->tprev = NULL;
 }
 
-void tcp_time_append(struct tcp_conn *c, struct nbuf *m)
+/* Into its place by sent_ns; mostly that is the end. */
+void tcp_time_insert(struct tcp_conn *c, struct nbuf *m)
 {
     struct tseg *g = tseg_of(m);
+    struct nbuf *after;
 
     tcp_time_remove(c, m);
+    after = c->time_tail;
+    while (after && tseg_of(after)->sent_ns > g->sent_ns)
+        after = tseg_of(after)->tprev;
     g->flags |= TSEG_TIMED;
-    g->tnext = NULL;
-    g->tprev = c->time_tail;
-    if (c->time_tail)
-        tseg_of(c->time_tail)->tnext = m;
+    g->tprev = after;
+    g->tnext = after ? tseg_of(after)->tnext : c->time_head;
+    if (g->tnext)
+        tseg_of(g->tnext)->tprev = m;
+    else
+        c->time_tail = m;
+    if (after)
+        tseg_of(after)->tnext = m;
     else
         c->time_head = m;
-    c->time_tail = m;
 }
 
 /* --- scoreboard --- */
@@ -155,7 +163,7 @@ static void check_renege(struct tcp *t, struct tcp_conn *c, struct tcp_acked *a)
             continue;
         g->flags &= (uint8_t)~TSEG_SACKED;
         c->sacked_b -= tseg_space(g);
-        tcp_time_append(c, m);
+        tcp_time_insert(c, m);
     }
 }
 

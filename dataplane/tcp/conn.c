@@ -124,29 +124,32 @@ void tcp_tx_free(struct tcp *t, struct tcp_conn *c, struct nbuf *m)
     nbuf_put(m);
 }
 
-static void free_queues(struct tcp *t, struct tcp_conn *c)
+static void free_tx(struct tcp *t, struct tcp_conn *c)
 {
     while (c->tx_head)
         tcp_tx_free(t, c, c->tx_head);
     c->tx_b = c->tx_unsent_b = 0;
     c->sacked_b = c->lost_b = c->retrans_b = 0;
-    tcp_rx_free(t, c);
 }
 
-/* Out of the tables; the slot is given back when the next turn begins. */
+/* No more of the protocol. What has arrived in good order stays readable until the owner closes. */
 static void bury(struct tcp *t, struct tcp_conn *c)
 {
     MUST_HOT(!(c->flags & TCPF_DEAD));
     wheel_disarm(&t->wheel, &c->timer);
-    free_queues(t, c);
+    free_tx(t, c);
+    if (c->why != STREAM_WHY_DONE || c->flags & TCPF_ORPHAN)
+        tcp_rx_free(t, c);
     if (c->flags & TCPF_ORPHAN)
         t->orphans--;
     c->flags |= TCPF_DEAD;
     tcp_set_state(t, c, TCP_ST_CLOSED);
 }
 
+/* The slot is given back when the next turn begins. */
 static void into_grave(struct tcp *t, struct tcp_conn *c)
 {
+    tcp_rx_free(t, c);
     if (c->flags & TCPF_AGAIN) { /* still linked by next_orphan: take it out */
         struct tcp_conn **at = &t->again;
 
@@ -167,22 +170,7 @@ static void leave_tables(struct tcp *t, struct tcp_conn *c)
         tcp_port_put(t, &c->tuple);
 }
 
-void tcp_conn_kill(struct tcp *t, struct tcp_conn *c, enum stream_why why)
-{
-    bool orphan = c->flags & TCPF_ORPHAN;
-
-    if (c->flags & TCPF_DEAD)
-        return;
-    c->why = (uint8_t)why;
-    leave_tables(t, c);
-    bury(t, c);
-    if (orphan)
-        into_grave(t, c);
-    else
-        tcp_want_up(t, c, STREAM_EV_CLOSED); /* the owner gives it back */
-}
-
-/* The entry in the flow table now belongs to TIME_WAIT. */
+/* The entry in the flow table now belongs to somebody else. */
 void tcp_conn_replaced(struct tcp *t, struct tcp_conn *c, enum stream_why why)
 {
     bool orphan = c->flags & TCPF_ORPHAN;
@@ -191,8 +179,19 @@ void tcp_conn_replaced(struct tcp *t, struct tcp_conn *c, enum stream_why why)
     bury(t, c);
     if (orphan)
         into_grave(t, c);
+    else if (why ==
+             STREAM_WHY_DONE) /* both sides have ended: the owner reads to the end and closes */
+        tcp_want_up(t, c, STREAM_EV_EOF | (c->rx_b ? STREAM_EV_READABLE : 0));
     else
         tcp_want_up(t, c, STREAM_EV_CLOSED);
+}
+
+void tcp_conn_kill(struct tcp *t, struct tcp_conn *c, enum stream_why why)
+{
+    if (c->flags & TCPF_DEAD)
+        return;
+    leave_tables(t, c);
+    tcp_conn_replaced(t, c, why);
 }
 
 static bool may_write(const struct tcp_conn *c)

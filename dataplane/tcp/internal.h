@@ -412,7 +412,7 @@ struct tcp_acked {
 /* Process the acknowledgment part of a segment. False: the segment is to be dropped. */
 bool tcp_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_t arrived_ns);
 void tcp_time_remove(struct tcp_conn *c, struct nbuf *m); /* when it is in there */
-void tcp_time_append(struct tcp_conn *c, struct nbuf *m);
+void tcp_time_insert(struct tcp_conn *c, struct nbuf *m);
 
 /* --- rack.c --- */
 void tcp_rack_delivered(struct tcp_conn *c, const struct tseg *g, struct tcp_acked *a);

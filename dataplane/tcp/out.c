@@ -193,7 +193,7 @@ static void note_sent(struct tcp *t, struct tcp_conn *c, struct nbuf *m)
         tcp_count(t, TCP_CTR_OUT_SEGS);
     } else {
         g->flags |= TSEG_EVER;
-        if (g->flags & TSEG_LOST) {
+        if ((g->flags & (TSEG_LOST | TSEG_RETRANS)) == TSEG_LOST) {
             g->flags |= TSEG_RETRANS;
             c->retrans_b += space;
         }
@@ -207,7 +207,7 @@ static void note_sent(struct tcp *t, struct tcp_conn *c, struct nbuf *m)
     g->sent_ns = t->now_ns;
     if (c->flags & TCPF_RECOVERY)
         c->prr_out += space;
-    tcp_time_append(c, m);
+    tcp_time_insert(c, m);
 }
 
 bool tcp_send_seg(struct tcp *t, struct tcp_conn *c, struct nbuf *m)

@@ -107,7 +107,8 @@ uint32_t tcp_rack_detect(struct tcp *t, struct tcp_conn *c, uint64_t now_ns, uin
 static bool tlp_fits(const struct tcp_conn *c)
 {
     return (c->opts & TCP_OPT_SACK) && c->srtt_us && c->backoff == 0 && c->sacked_b == 0 &&
-           !(c->flags & (TCPF_RECOVERY | TCPF_LOSS | TCPF_TLP)) && c->state >= TCP_ST_ESTABLISHED;
+           c->lost_b == 0 && !(c->flags & (TCPF_RECOVERY | TCPF_LOSS | TCPF_TLP)) &&
+           c->state >= TCP_ST_ESTABLISHED;
 }
 
 /* RFC 8985 7.2: two round trips, and time for a delayed ACK when only one segment is out. */

@@ -63,7 +63,7 @@ static void clear_lost(struct tcp_conn *c)
             c->retrans_b -= tseg_space(g);
         c->lost_b -= tseg_space(g);
         g->flags &= (uint8_t) ~(TSEG_LOST | TSEG_RETRANS);
-        tcp_time_append(c, m);
+        tcp_time_insert(c, m);
     }
 }
 

@@ -12,7 +12,7 @@ const unsigned tcp_ctr_count = TCP_CTR_COUNT;
 
 #define RSTS_PER_S       10000u
 #define CHALLENGES_PER_S 1000u
-#define MS_PER_S         1000u
+#define MS_IN_S          1000u
 
 void tcp_settings_default(struct tcp_settings *s)
 {
@@ -123,7 +123,7 @@ void tcp_free(struct tcp *t)
 
 static void refill_limits(struct tcp *t)
 {
-    uint32_t second = t->now_ms / MS_PER_S;
+    uint32_t second = t->now_ms / MS_IN_S;
 
     if (second == t->second)
         return;

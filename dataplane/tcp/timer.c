@@ -21,7 +21,7 @@ void tcp_rearm(struct tcp *t, struct tcp_conn *c)
     if (at == 0 || c->flags & TCPF_DEAD)
         return;
     at_ns = ahead <= 0 ? t->now_ns
-                       : (t->now_ns >> WHEEL_TICK_SHIFT) + (uint32_t)ahead << WHEEL_TICK_SHIFT;
+                       : ((t->now_ns >> WHEEL_TICK_SHIFT) + (uint32_t)ahead) << WHEEL_TICK_SHIFT;
     if (!wheel_armed(&c->timer) || wheel_at_ns(&t->wheel, &c->timer) > at_ns)
         wheel_arm(&t->wheel, &c->timer, at_ns);
 }
