@@ -57,9 +57,14 @@ static void uncount(struct tcp_conn *c, const struct tseg *g, uint32_t n)
         c->retrans_b -= n;
 }
 
-/* Cumulatively acknowledged. */
+/**
+ * Cumulatively acknowledged. When a segment that was sent again is among them, the others have waited for
+ * it at the receiver: none of them tells the round trip (RFC 6298 3).
+ */
 static void take_acked(struct tcp *t, struct tcp_conn *c, uint32_t ack, struct tcp_acked *a)
 {
+    bool resent = false;
+
     while (c->tx_head && tseg_of(c->tx_head)->times) {
         struct nbuf *m = c->tx_head;
         struct tseg *g = tseg_of(m);
@@ -68,6 +73,7 @@ static void take_acked(struct tcp *t, struct tcp_conn *c, uint32_t ack, struct t
         if (seq_leq(tseg_end(g), ack)) {
             if (!(g->flags & TSEG_SACKED)) {
                 a->acked_b += space;
+                resent |= g->flags & TSEG_EVER;
                 tcp_rack_delivered(c, g, a);
             }
             uncount(c, g, space);
@@ -87,6 +93,8 @@ static void take_acked(struct tcp *t, struct tcp_conn *c, uint32_t ack, struct t
         }
         break;
     }
+    if (resent)
+        a->rtt_us = -1;
 }
 
 static void mark_sacked(struct tcp_conn *c, struct nbuf *m, struct tcp_acked *a)
@@ -256,14 +264,19 @@ bool tcp_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_
         take_sacks(t, c, s, &a);
     if (a.advanced && c->sacked_b)
         check_renege(t, c, &a);
-    if (a.rtt_us < 0 && a.advanced && s->has_ts && (c->opts & TCP_OPT_TS) && s->tsecr) {
+    /* Data that was sent again can still be timed, when the echo is of a copy sent since (RFC 7323 4.1);
+     * an older echo only says how long its ACK was lost. */
+    if (a.rtt_us < 0 && a.advanced && s->has_ts && (c->opts & TCP_OPT_TS) && s->tsecr &&
+        !(c->undo_marker && seq_lt(s->tsecr, c->undo_ts))) {
         int32_t ms = (int32_t)(tcp_ts_now(t, c->ts_off) - s->tsecr);
 
-        if (ms >= 0 && ms < 60000) /* RFC 7323 4.1: measured although it was sent again */
+        if (ms >= 0 && ms < 60000)
             a.rtt_us = (int64_t)ms * 1000;
     }
-    if (a.rtt_us >= 0)
+    if (a.rtt_us >= 0) {
         tcp_rtt_sample(t, c, (uint32_t)a.rtt_us);
+        c->backoff = 0; /* RFC 6298 5.7: kept until there is a new sample */
+    }
     /* RFC 5681 2: a duplicate ACK has no data, no news and leaves the window as it was. */
     a.dup = !a.advanced && s->ack == old_una && s->len == 0 && !wnd_changed && in_flight > 0 &&
             !(s->flags & (TCP_SYN | TCP_FIN));
@@ -271,10 +284,8 @@ bool tcp_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_
         c->flags |= TCPF_CWND_LIMITED;
     end_probe(t, c, s, &a);
     tcp_recover_acked(t, c, s, &a);
-    if (a.advanced) {
-        c->backoff = 0;
+    if (a.advanced)
         tcp_conn_room(t, c);
-    }
     if ((a.advanced || (wnd_changed && c->tx_next)) && c->rtx_kind != TCP_RTX_REO)
         tcp_arm_rtx(t, c);
     if (c->tx_next || c->lost_b)

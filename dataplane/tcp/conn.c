@@ -337,8 +337,10 @@ static void *op_reserve(struct stream *s, uint32_t want, uint32_t *got)
     m = open_tail(c);
     if (!m)
         m = tcp_tx_new(c->t, c);
-    if (!m)
+    if (!m) {
+        op_again(s);
         return NULL;
+    }
     room = c->snd_mss - tseg_of(m)->len;
     if (room > nbuf_tailroom(m))
         room = nbuf_tailroom(m);
