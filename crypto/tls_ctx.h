@@ -50,4 +50,56 @@ uint32_t tls_profile_reap(void);
 const uint8_t *tls_profile_hash(const struct tls_profile *p);
 MUST_CHECK res tls_settings_hash(const struct tls_settings *s, uint8_t out[32]);
 
+/* --- for tls/, on a core --- */
+
+/* One WOLFSSL_CTX of one core. tls/ sets its callbacks at first use. */
+struct tls_core_ctx {
+    struct WOLFSSL_CTX *wolf;
+    uint32_t sessions; /* that hold it: written by its core, read by tls_profile_reap() */
+    bool armed;
+};
+
+const struct tls_settings *tls_profile_settings(const struct tls_profile *p);
+struct tls_core_ctx *tls_profile_ctx(struct tls_profile *p, unsigned core, uint32_t identity);
+
+/* What tls/ hangs into a context; signatures are wolfSSL's (CallbackIORecv and so on). */
+struct WOLFSSL;
+struct WOLFSSL_X509_STORE_CTX;
+
+struct tls_ctx_hooks {
+    int (*recv)(struct WOLFSSL *ssl, char *buf, int len, void *io);
+    int (*send)(struct WOLFSSL *ssl, char *buf, int len, void *io);
+    int (*verify)(int preverify, struct WOLFSSL_X509_STORE_CTX *store);
+    int (*sni)(struct WOLFSSL *ssl, int *alert, void *user);
+    int (*ticket)(struct WOLFSSL *ssl, unsigned char *key_name, unsigned char *iv,
+                  unsigned char *mac, int enc, unsigned char *ticket, int in_len, int *out_len,
+                  void *user);
+    void *user;
+};
+
+/* Once per context, by its core. */
+void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
+                      const struct tls_ctx_hooks *hooks);
+
+/* Send a fatal alert on a session; the library has no public call for it. */
+void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert);
+
+/* Plaintext that the library has decrypted and nobody has taken: look, and take n bytes. */
+struct span tls_session_clear(struct WOLFSSL *ssl);
+void tls_session_take(struct WOLFSSL *ssl, uint32_t n, bool more_coming);
+
+static inline void tls_core_ctx_hold(struct tls_core_ctx *c)
+{
+    __atomic_store_n(&c->sessions, c->sessions + 1, __ATOMIC_RELEASE);
+}
+
+static inline void tls_core_ctx_drop(struct tls_core_ctx *c)
+{
+    __atomic_store_n(&c->sessions, c->sessions - 1, __ATOMIC_RELEASE);
+}
+
+/* The defaults, as `sallyport --help-config` shows them. */
+const char *tls_default_ciphers(bool tls13);
+const char *tls_default_groups(void);
+
 #endif

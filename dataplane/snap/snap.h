@@ -16,9 +16,10 @@
 #include "crypto/tls_ctx.h"
 #include "crypto/trust.h"
 
-#define SNAP_CORES_MAX 64
-#define SNAP_SLOTS_MAX 1024 /* members of all upstreams of all generations alive */
-#define SNAP_NONE      UINT32_MAX
+#define SNAP_CORES_MAX   64
+#define SNAP_SLOTS_MAX   1024 /* members of all upstreams of all generations alive */
+#define SNAP_MEMBERS_MAX 64   /* of one upstream */
+#define SNAP_NONE        UINT32_MAX
 
 /* What a host asks of its clients' certificates; a location may only read the result differently. */
 enum snap_cert_mode {

@@ -164,10 +164,11 @@ struct stream *tcp_connect(struct tcp *t, const struct tcp_connect *how,
 
 /* --- looking in --- */
 
-#define TCP_STATES(X)                                                                           \
-    X(CLOSED)                                                                                   \
-    X(SYN_SENT) X(SYN_RCVD) X(ESTABLISHED) X(FIN_WAIT_1) X(FIN_WAIT_2) X(CLOSE_WAIT) X(CLOSING) \
-        X(LAST_ACK) X(TIME_WAIT)
+#define TCP_STATES(X) \
+    X(CLOSED)         \
+    X(SYN_SENT)       \
+    X(SYN_RCVD)       \
+    X(ESTABLISHED) X(FIN_WAIT_1) X(FIN_WAIT_2) X(CLOSE_WAIT) X(CLOSING) X(LAST_ACK) X(TIME_WAIT)
 
 enum tcp_state {
 #define X(name) TCP_ST_##name,

@@ -1,0 +1,41 @@
+/**
+ * seq: sequence numbers (RFC 9293 3.4) and other clocks of 32 bits that wrap. Compared by the sign of
+ * the difference only: valid while the two are less than 2^31 apart.
+ */
+#ifndef SALLYPORT_TCP_SEQ_H
+#define SALLYPORT_TCP_SEQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline bool seq_lt(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0;
+}
+
+static inline bool seq_leq(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) <= 0;
+}
+
+static inline bool seq_gt(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) > 0;
+}
+
+static inline bool seq_geq(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) >= 0;
+}
+
+static inline uint32_t seq_max(uint32_t a, uint32_t b)
+{
+    return seq_lt(a, b) ? b : a;
+}
+
+static inline uint32_t seq_min(uint32_t a, uint32_t b)
+{
+    return seq_lt(a, b) ? a : b;
+}
+
+#endif

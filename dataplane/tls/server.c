@@ -1,0 +1,233 @@
+#include "tls/conn.h"
+
+#include "base/must.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#define ALERT_DECODE_ERROR      50 /* RFC 8446 6 */
+#define ALERT_PROTOCOL_VERSION  70
+#define ALERT_INTERNAL_ERROR    80
+#define ALERT_UNRECOGNIZED_NAME 112
+#define ALERT_NO_ALPN           120
+#define ALERT_HANDSHAKE_FAILURE 40
+
+static void refuse(struct tls_conn *c, uint8_t alert, enum tls_why why)
+{
+    tls_conn_send_alert(c, alert);
+    tls_conn_fail(c, why);
+}
+
+/* Somebody speaks HTTP to the TLS port: say so in the language they speak. */
+static void answer_plain(struct tls_conn *c)
+{
+    static const char body[] =
+        "This port speaks TLS, and plain HTTP was received. Use https:// in the URL.\r\n";
+    char text[512];
+    struct sb s = sb_of(text, sizeof(text));
+
+    sb_str(&s, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+               "Content-Type: text/plain\r\nContent-Length: ");
+    sb_u64(&s, sizeof(body) - 1);
+    sb_str(&s, "\r\n\r\n");
+    sb_str(&s, body);
+    (void)stream_write(c->lower, sb_span(&s));
+    tls_conn_fail(c, TLS_WHY_PLAIN_HTTP);
+}
+
+/* The virtual host for this ClientHello, or NULL and the session is refused. */
+static const struct snap_host *choose_host(struct tls_conn *c, const struct hello *h)
+{
+    const struct snap_host *host;
+    uint32_t i = SNAP_NONE;
+
+    if (h->has_name)
+        i = snap_host_by_name(c->snap, span_str(h->name));
+    if (i == SNAP_NONE && c->listener->sni_required) {
+        refuse(c, ALERT_UNRECOGNIZED_NAME, h->has_name ? TLS_WHY_SNI_UNKNOWN : TLS_WHY_SNI_MISSING);
+        return NULL;
+    }
+    host = &c->snap->hosts[i == SNAP_NONE ? c->listener->default_host : i];
+    if (!host->tls) { /* a host without certificate cannot be had over TLS */
+        refuse(c, ALERT_UNRECOGNIZED_NAME, TLS_WHY_SNI_UNKNOWN);
+        return NULL;
+    }
+    return host;
+}
+
+static bool usable(const struct hello *h, const struct identity *id)
+{
+    const struct cert *leaf = identity_leaf(id);
+
+    switch (identity_key_type(id)) {
+    case CERT_KEY_EC:
+        return hello_takes_ecdsa(h, leaf->curve == CERT_CURVE_P521   ? 25
+                                    : leaf->curve == CERT_CURVE_P384 ? 24
+                                                                     : 23);
+    case CERT_KEY_ED25519:
+        return hello_takes_ed25519(h);
+    case CERT_KEY_RSA:
+        return hello_takes_rsa(h);
+    case CERT_KEY_OTHER:
+        break;
+    }
+    return false;
+}
+
+/* The first identity that the client can check; the first of all when it can check none. */
+static uint32_t choose_identity(const struct tls_settings *s, const struct hello *h)
+{
+    for (uint32_t i = 0; i < s->identity_count; i++) {
+        if (usable(h, s->identities[i]))
+            return i;
+    }
+    return 0;
+}
+
+/* Our first protocol that the client offers; NULL: none in common. */
+static const char *choose_alpn(const struct tls_settings *s, const struct hello *h)
+{
+    static const char *const only[] = {"http/1.1"};
+    const char *const *ours = s->alpn_count ? s->alpn : only;
+    uint32_t n = s->alpn_count ? s->alpn_count : 1;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (hello_offers_alpn(h, span_str(ours[i])))
+            return ours[i];
+    }
+    return NULL;
+}
+
+static bool version_ok(const struct tls_settings *s, const struct hello *h)
+{
+    return (h->tls13 && s->max >= TLS_1_3) || (h->tls12 && s->min <= TLS_1_2);
+}
+
+static void start(struct tls_conn *c, const struct hello *h)
+{
+    const struct tls_settings *s = tls_profile_settings(c->host->tls);
+    const char *alpn = h->has_alpn ? choose_alpn(s, h) : NULL;
+    uint32_t identity = choose_identity(s, h);
+
+    if (!version_ok(s, h)) {
+        refuse(c, ALERT_PROTOCOL_VERSION, TLS_WHY_VERSION);
+        return;
+    }
+    if (h->has_alpn && !alpn) {
+        refuse(c, ALERT_NO_ALPN, TLS_WHY_ALPN);
+        return;
+    }
+    c->policy_id = c->host->policy_id;
+    c->asked = s->ask_cert;
+    c->sni_hash = h->has_name ? snap_name_hash(span_str(h->name)) : 0;
+    if (!tls_conn_begin(c, tls_profile_ctx(c->host->tls, c->core->args.core, identity)) ||
+        (alpn && wolfSSL_UseALPN(c->ssl, (char *)(uintptr_t)alpn, (unsigned)strlen(alpn),
+                                 WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)) {
+        refuse(c, ALERT_INTERNAL_ERROR, TLS_WHY_NO_MEMORY);
+        return;
+    }
+    c->state = TLS_ST_HANDSHAKE;
+}
+
+/* The beginning of the connection in one piece. */
+static struct span gather(struct tls_conn *c)
+{
+    struct span v[16];
+    uint32_t n = stream_peek(c->lower, v, ARRAY_LEN(v));
+    size_t have = 0;
+
+    if (n == 1)
+        return v[0];
+    for (uint32_t i = 0; i < n && have < sizeof(c->core->hello); i++) {
+        size_t part = min_size(v[i].len, sizeof(c->core->hello) - have);
+
+        memcpy(c->core->hello + have, v[i].p, part);
+        have += part;
+    }
+    return span_of(c->core->hello, have);
+}
+
+void tls_server_hello(struct tls_conn *c)
+{
+    struct span in = gather(c);
+    struct hello h;
+
+    if (in.len == 0 && !stream_at_eof(c->lower))
+        return;
+    switch (hello_parse(in, c->core->hello_msg, &h)) {
+    case HELLO_DONE:
+        c->host = choose_host(c, &h);
+        if (c->host)
+            start(c, &h);
+        return;
+    case HELLO_MORE:
+        if (stream_at_eof(c->lower) || stream_readable(c->lower) > in.len + 16 ||
+            in.len >= sizeof(c->core->hello))
+            tls_conn_fail(c, TLS_WHY_TRUNCATED);
+        return;
+    case HELLO_PLAIN:
+        answer_plain(c);
+        return;
+    case HELLO_TOO_LARGE:
+        refuse(c, ALERT_DECODE_ERROR, TLS_WHY_HELLO_TOO_LARGE);
+        return;
+    case HELLO_BAD:
+        refuse(c, ALERT_DECODE_ERROR, TLS_WHY_BAD_HELLO);
+        return;
+    }
+}
+
+struct stream *tls_server(struct tls_core *tc, struct stream *lower, struct snap *snap,
+                          const struct snap_listener *listener, const struct stream_owner *ops,
+                          void *owner)
+{
+    struct tls_conn *c = tls_conn_new(tc, lower, snap, ops, owner);
+
+    if (!c)
+        return NULL;
+    c->server = true;
+    c->listener = listener;
+    c->state = TLS_ST_HELLO;
+    tls_count(tc, TLS_CTR_SERVER_STARTED);
+    return &c->s;
+}
+
+/* TLS 1.2 has no alert for a missing certificate but this one (RFC 5246 7.4.6). */
+static uint8_t missing_alert(const struct tls_conn *c)
+{
+    return wolfSSL_version(c->ssl) == TLS1_3_VERSION ? verdict_alert(VERDICT_NO_CERT)
+                                                     : ALERT_HANDSHAKE_FAILURE;
+}
+
+static int refuse_cert(struct tls_conn *c, uint8_t alert)
+{
+    c->why = TLS_WHY_CERT;
+    tls_conn_send_alert(c, alert);
+    return 0;
+}
+
+int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
+{
+    const struct snap_client_cert *want = &c->host->cert;
+    bool refused;
+    struct peer *peer = tls_peer_of(c, store, &refused);
+
+    if (refused)
+        return refuse_cert(c, verdict_alert(VERDICT_MALFORMED));
+    if (!peer) {
+        c->verdict = VERDICT_NO_CERT;
+        if (want->mode == SNAP_CERT_REQUIRE && want->on_missing == SNAP_REFUSE_TLS)
+            return refuse_cert(c, missing_alert(c));
+        return 1;
+    }
+    c->peer = peer;
+    if (want->mode == SNAP_CERT_REQUEST) {
+        c->verdict = VERDICT_UNVERIFIED;
+        return 1;
+    }
+    tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
+              VERDICT_FOR_CLIENT, want->max_depth);
+    if (c->verdict != VERDICT_OK && want->on_bad == SNAP_REFUSE_TLS)
+        return refuse_cert(c, verdict_alert((enum verdict_code)c->verdict));
+    return 1;
+}

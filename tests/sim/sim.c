@@ -1,0 +1,469 @@
+#include "sim/sim.h"
+
+#include "tcp/internal.h" /* invariants look into connections */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct packet {
+    uint64_t at;
+    uint64_t order; /* ties: first in, first out */
+    struct sim_node *to;
+    struct nbuf *m;
+    struct ip_addr src;
+    uint8_t ecn;
+};
+
+struct sim {
+    uint64_t now, order;
+    struct rng rng;
+    struct sim_node nodes[SIM_NODES];
+    uint32_t node_count;
+    struct packet *heap;
+    uint32_t packets, cap;
+    struct nbuf_pool wire; /* packets on their way are copies */
+    sim_tap *tap;
+    void *tap_ctx;
+    bool v6;
+};
+
+/* --- packets on their way: a heap by time --- */
+
+static bool before(const struct packet *a, const struct packet *b)
+{
+    return a->at < b->at || (a->at == b->at && a->order < b->order);
+}
+
+static void heap_add(struct sim *s, struct packet p)
+{
+    uint32_t i = s->packets++;
+
+    if (s->packets > s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 256;
+        s->heap = (struct packet *)realloc(s->heap, s->cap * sizeof(p));
+    }
+    for (; i && before(&p, &s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        s->heap[i] = s->heap[(i - 1) / 2];
+    s->heap[i] = p;
+}
+
+static struct packet heap_take(struct sim *s)
+{
+    struct packet top = s->heap[0], last = s->heap[--s->packets];
+    uint32_t i = 0;
+
+    for (;;) {
+        uint32_t kid = 2 * i + 1;
+
+        if (kid >= s->packets)
+            break;
+        if (kid + 1 < s->packets && before(&s->heap[kid + 1], &s->heap[kid]))
+            kid++;
+        if (!before(&s->heap[kid], &last))
+            break;
+        s->heap[i] = s->heap[kid];
+        i = kid;
+    }
+    s->heap[i] = last;
+    return top;
+}
+
+/* --- the link --- */
+
+static struct nbuf *copy_to(struct nbuf_pool *pool, struct nbuf *m)
+{
+    struct nbuf *c = nbuf_get(pool);
+
+    for (; c && m; m = nbuf_next(m))
+        memcpy(nbuf_add(c, nbuf_len(m)), nbuf_data(m), nbuf_len(m));
+    return c;
+}
+
+static bool chance(struct sim *s, uint32_t per_million)
+{
+    return per_million && rng_below(&s->rng, 1000000) < per_million;
+}
+
+static struct sim_node *node_with(struct sim *s, const struct ip_addr *a)
+{
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        if (ip_eq(&s->nodes[i].addr, a))
+            return &s->nodes[i];
+    }
+    return NULL;
+}
+
+static bool lost(struct sim *s, struct sim_node *n, uint32_t len)
+{
+    struct sim_fault *f = &n->out;
+
+    (void)len;
+    if (f->down || s->now < n->burst_until)
+        return true;
+    if (chance(s, f->burst_loss)) {
+        n->burst_until = s->now + (uint64_t)f->burst_us * 1000;
+        return true;
+    }
+    return chance(s, f->loss);
+}
+
+static uint64_t arrival(struct sim *s, struct sim_node *n, uint32_t len)
+{
+    struct sim_fault *f = &n->out;
+    uint64_t at = s->now;
+
+    if (f->kbit_s) {
+        uint64_t takes = (uint64_t)len * 8 * 1000000 / f->kbit_s;
+
+        if (n->free_at < s->now)
+            n->free_at = s->now;
+        n->free_at += takes;
+        at = n->free_at;
+    }
+    at += (uint64_t)f->delay_us * 1000;
+    if (f->jitter_us)
+        at += (uint64_t)rng_below(&s->rng, f->jitter_us) * 1000;
+    if (!f->jitter_us && at < n->last_arrival)
+        at = n->last_arrival; /* without jitter a link keeps the order */
+    n->last_arrival = at;
+    if (chance(s, f->reorder))
+        at += (uint64_t)f->reorder_us * 1000;
+    return at;
+}
+
+static void put_on_wire(struct sim *s, struct sim_node *from, struct sim_node *to, struct nbuf *m,
+                        const struct tcp_tx *tx, uint64_t at)
+{
+    struct nbuf *c = copy_to(&s->wire, m);
+
+    (void)from;
+    if (chance(s, from->out.corrupt))
+        nbuf_data(c)[rng_below(&s->rng, nbuf_len(c))] ^= (uint8_t)(1 + rng_below(&s->rng, 255));
+    heap_add(s, (struct packet){at, s->order++, to, c, tx->src, tx->ecn});
+}
+
+static bool queue_full(const struct sim *s, const struct sim_node *n, uint32_t len)
+{
+    uint64_t backlog, limit;
+
+    if (!n->out.kbit_s || n->free_at <= s->now)
+        return false;
+    backlog = (n->free_at - s->now) / 1000 * n->out.kbit_s / 8000; /* bytes */
+    limit = (uint64_t)(n->out.queue_pkts ? n->out.queue_pkts : 1000) * 1500;
+    return backlog + len > limit;
+}
+
+static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
+{
+    struct sim_node *n = (struct sim_node *)ctx, *to = node_with(n->sim, &tx->dst);
+    struct sim *s = n->sim;
+    uint32_t len = 0, ip = ip_is_v4(&tx->dst) ? 20 : 40;
+
+    for (struct nbuf *i = m; i; i = nbuf_next(i))
+        len += nbuf_len(i);
+    n->sent++;
+    if (tcp_wire_sum(m, len, &tx->src, &tx->dst) != 0xffff) {
+        fprintf(stderr, "sim: a segment with a bad checksum was sent\n");
+        abort();
+    }
+    if (len + ip > n->mtu) {
+        fprintf(stderr, "sim: a segment of %u bytes was sent over an MTU of %u\n", len, n->mtu);
+        abort();
+    }
+    if (!to || (s->tap && !s->tap(s->tap_ctx, n, m, tx)) || lost(s, n, len) ||
+        (n->out.mtu && len + ip > n->out.mtu) || queue_full(s, n, len)) {
+        n->lost++;
+    } else {
+        put_on_wire(s, n, to, m, tx, arrival(s, n, len + ip));
+        if (chance(s, n->out.dup))
+            put_on_wire(s, n, to, m, tx, arrival(s, n, len + ip));
+    }
+    nbuf_put_chain(m);
+}
+
+static bool env_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
+{
+    struct sim_node *n = (struct sim_node *)ctx;
+
+    (void)dst;
+    if (ip_is_any(src))
+        *src = n->addr;
+    *mtu = n->mtu;
+    return true;
+}
+
+/* --- invariants (see tcp.md's list): checked after every event --- */
+
+static void broken(struct sim *s, const char *what, const struct tcp_conn *c)
+{
+    fprintf(stderr,
+            "sim: %s at %.6f s: state %s una %u nxt %u wnd %u cwnd %u tx_b %u unsent %u sacked %u "
+            "lost %u retrans %u flags %x rtx %u dl %u\n",
+            what, (double)s->now / 1e9, tcp_state_name((enum tcp_state)c->state), c->snd_una,
+            c->snd_nxt, c->snd_wnd, c->cwnd, c->tx_b, c->tx_unsent_b, c->sacked_b, c->lost_b,
+            c->retrans_b, c->flags, c->rtx_kind, c->dl_rtx);
+    abort();
+}
+
+static void check_queue(struct sim *s, const struct tcp_conn *c)
+{
+    uint32_t bytes = 0, unsent = 0, sacked = 0, lost_b = 0, retrans = 0, seq = c->snd_una, n = 0,
+             timed = 0;
+    bool sent = true;
+
+    for (struct nbuf *m = c->tx_head; m; m = tseg_of(m)->next) {
+        struct tseg *g = tseg_of(m);
+
+        if (g->seq != seq)
+            broken(s, "the send queue has a gap", c);
+        if (m == c->tx_next)
+            sent = false;
+        if (sent != (g->times > 0))
+            broken(s, "sent and unsent segments are mixed", c);
+        seq += tseg_space(g);
+        bytes += g->len;
+        unsent += sent ? 0 : g->len;
+        sacked += g->flags & TSEG_SACKED ? tseg_space(g) : 0;
+        lost_b += g->flags & TSEG_LOST ? tseg_space(g) : 0;
+        retrans += g->flags & TSEG_RETRANS ? tseg_space(g) : 0;
+        timed += g->flags & TSEG_TIMED ? 1 : 0;
+        if ((g->flags & TSEG_RETRANS) && !(g->flags & TSEG_LOST))
+            broken(s, "resent but not lost", c);
+        if (sent && !(g->flags & (TSEG_SACKED | TSEG_LOST)) && !(g->flags & TSEG_TIMED))
+            broken(s, "a segment in flight is not in the list by time", c);
+        n++;
+        if (sent && g->next == c->tx_next && seq != c->snd_nxt)
+            broken(s, "snd_nxt is not where sending ends", c);
+    }
+    if (bytes != c->tx_b || unsent != c->tx_unsent_b || sacked != c->sacked_b ||
+        lost_b != c->lost_b || retrans != c->retrans_b || n != c->tx_n)
+        broken(s, "counts differ from the queue", c);
+    for (struct nbuf *m = c->time_head; m; m = tseg_of(m)->tnext) {
+        if (timed-- == 0)
+            broken(s, "the list by time is too long", c);
+        if (tseg_of(m)->tnext && tseg_of(tseg_of(m)->tnext)->sent_ns < tseg_of(m)->sent_ns)
+            broken(s, "the list by time is not in order", c);
+    }
+    if (timed)
+        broken(s, "the list by time is too short", c);
+}
+
+static void check_rx(struct sim *s, const struct tcp_conn *c)
+{
+    uint32_t bytes = 0, truesize = 0, n = 0, last = c->rcv_nxt;
+
+    for (struct nbuf *m = c->rx_head; m; m = nbuf_next(m)) {
+        bytes += nbuf_len(m);
+        truesize += nbuf_truesize(m);
+    }
+    for (struct nbuf *m = c->ooo; m; m = rseg_of(m)->next) {
+        if (seq_leq(rseg_of(m)->seq, c->rcv_nxt) || seq_lt(rseg_of(m)->seq, last) ||
+            rseg_of(m)->end - rseg_of(m)->seq != nbuf_len(m))
+            broken(s, "the out-of-order queue is not in order", c);
+        last = rseg_of(m)->end;
+        truesize += nbuf_truesize(m);
+        n++;
+    }
+    if (bytes != c->rx_b || truesize != c->rx_true_b || n != c->ooo_n || n > TCP_OOO_MAX)
+        broken(s, "receive counts differ from the queues", c);
+}
+
+static void check_conn(struct sim *s, struct tcp *t, const struct tcp_conn *c)
+{
+    if (c->flags & TCPF_DEAD)
+        return;
+    if (seq_gt(c->snd_una, c->snd_nxt))
+        broken(s, "snd_una > snd_nxt", c);
+    if (c->state >= TCP_ST_ESTABLISHED) {
+        check_queue(s, c);
+        check_rx(s, c);
+        if (seq_lt(c->rcv_adv, c->rcv_nxt))
+            broken(s, "the right edge is left of rcv_nxt", c);
+        if ((c->snd_nxt != c->snd_una || c->tx_next) && c->dl_rtx == 0)
+            broken(s, "data outstanding and no timer", c);
+    }
+    if ((c->dl_rtx || c->dl_ack || c->dl_user || c->dl_misc) && !wheel_armed(&c->timer))
+        broken(s, "a deadline and no timer armed", c);
+    (void)t;
+}
+
+static void check_node(struct sim *s, struct sim_node *n)
+{
+    struct tcp *t = n->tcp;
+    uint64_t tx = 0, rx = 0;
+
+    for (uint32_t i = 0; i < t->conns.touched; i++) {
+        const struct tcp_conn *c = (const struct tcp_conn *)pool_at(&t->conns, i);
+
+        if (!pool_live(&t->conns, i))
+            continue;
+        check_conn(s, t, c);
+        for (struct nbuf *m = c->tx_head; m; m = tseg_of(m)->next)
+            tx += nbuf_truesize(m);
+        rx += c->rx_true_b;
+    }
+    if (tx != t->tx_used_b || rx != t->rx_used_b) {
+        fprintf(stderr, "sim: memory in queues is not what was counted\n");
+        abort();
+    }
+}
+
+/* --- one event --- */
+
+static void turn(struct sim *s, struct sim_node *n, struct packet *p)
+{
+    tcp_begin(n->tcp, s->now);
+    if (p && !n->dead) {
+        struct tcp_rx rx = {.src = p->src, .dst = n->addr, .arrived_ns = s->now, .ecn = p->ecn};
+        struct nbuf *m = copy_to(&n->pool, p->m);
+
+        if (m)
+            tcp_input(n->tcp, m, &rx);
+    }
+    tcp_timers(n->tcp);
+    tcp_upcalls(n->tcp);
+    tcp_flush(n->tcp);
+    check_node(s, n);
+}
+
+bool sim_run(struct sim *s, uint64_t max_ns, sim_until *until, void *ctx)
+{
+    uint64_t end = s->now + max_ns;
+
+    while (!until || !until(ctx)) {
+        uint64_t at = s->packets ? s->heap[0].at : WHEEL_NEVER;
+        struct sim_node *n = NULL;
+
+        for (uint32_t i = 0; i < s->node_count; i++) {
+            uint64_t d = tcp_next_deadline(s->nodes[i].tcp);
+
+            if (d < at) {
+                at = d;
+                n = &s->nodes[i];
+            }
+        }
+        if (at == WHEEL_NEVER || at > end) {
+            s->now = end;
+            return false;
+        }
+        if (at > s->now)
+            s->now = at;
+        if (n) {
+            turn(s, n, NULL);
+        } else {
+            struct packet p = heap_take(s);
+
+            turn(s, p.to, &p);
+            nbuf_put(p.m);
+        }
+    }
+    return true;
+}
+
+/* --- life --- */
+
+struct sim *sim_new(uint64_t seed, bool v6, const struct tcp_settings *settings)
+{
+    struct sim *s = (struct sim *)calloc(1, sizeof(*s));
+    struct tcp_settings set;
+
+    rng_init_u64(&s->rng, seed);
+    s->now = SIM_SEC(1000) + rng_u64(&s->rng) % SIM_SEC(100000);
+    s->wire.cap = UINT32_MAX;
+    s->v6 = v6;
+    s->node_count = 2;
+    if (settings)
+        set = *settings;
+    else
+        tcp_settings_default(&set);
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        struct sim_node *n = &s->nodes[i];
+        struct tcp_env env = {
+            .ctx = n, .pool = &n->pool, .rng = &n->rng, .output = env_output, .route = env_route};
+
+        n->sim = s;
+        n->mtu = 1500;
+        n->pool.cap = 100000;
+        rng_init_u64(&n->rng, rng_u64(&s->rng));
+        n->addr = ip_v4(0x0a000001 + i);
+        if (v6)
+            n->addr = (struct ip_addr){{0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)(i + 1)}};
+        if (!IS_OK(tcp_new(&set, &env, s->now, &n->tcp)))
+            abort();
+    }
+    return s;
+}
+
+void sim_free(struct sim *s)
+{
+    while (s->packets)
+        nbuf_put(heap_take(s).m);
+    for (uint32_t i = 0; i < s->node_count; i++)
+        tcp_free(s->nodes[i].tcp);
+    free(s->heap);
+    free(s);
+}
+
+struct sim_node *sim_node(struct sim *s, uint32_t i)
+{
+    return &s->nodes[i];
+}
+
+struct rng *sim_rng(struct sim *s)
+{
+    return &s->rng;
+}
+
+uint64_t sim_now(const struct sim *s)
+{
+    return s->now;
+}
+
+void sim_set_tap(struct sim *s, sim_tap *tap, void *ctx)
+{
+    s->tap = tap;
+    s->tap_ctx = ctx;
+}
+
+void sim_inject(struct sim *s, struct sim_node *to, struct nbuf *m, const struct ip_addr *src,
+                uint64_t delay_ns)
+{
+    struct nbuf *c = copy_to(&s->wire, m);
+
+    nbuf_put_chain(m);
+    heap_add(s, (struct packet){s->now + delay_ns, s->order++, to, c, *src, 0});
+}
+
+const char *sim_leftover(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        struct tcp *t = s->nodes[i].tcp;
+
+        tcp_begin(t, s->now);
+        if (t->conns.used)
+            return "connections are left";
+        if (t->tws.used || t->reqs.used)
+            return "requests or TIME_WAIT entries are left";
+        if (t->flow.used)
+            return "entries are left in the flow table";
+        if (t->tx_used_b || t->rx_used_b)
+            return "queues are left";
+        if (s->nodes[i].pool.out)
+            return "buffers are left";
+    }
+    return NULL;
+}
+
+void sim_dump(struct sim *s);
+void sim_dump(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        struct tcp *t = s->nodes[i].tcp;
+        fprintf(stderr, "node %u: pool out %u gets %lu failed %lu fail_nth %u next %f now %f pk %u sent %lu lost %lu\n", i, s->nodes[i].pool.out, s->nodes[i].pool.gets, s->nodes[i].pool.failed, s->nodes[i].pool.fail_nth, (double)tcp_next_deadline(t)/1e9, (double)s->now/1e9, s->packets, s->nodes[i].sent, s->nodes[i].lost);
+        for (uint32_t k = 0; k < t->conns.touched; k++) {
+            const struct tcp_conn *c = (const struct tcp_conn *)pool_at(&t->conns, k);
+            if (!pool_live(&t->conns, k)) continue;
+            fprintf(stderr, "  %s una %u nxt %u rcv_nxt %u adv %u wnd %u cwnd %u ssth %u mss %u tx_b %u unsent %u sacked %u lost %u retr %u rx %u ooo %u flags %x kind %u dl %d/%d/%d/%d tick %u backoff %u rto %u srtt %u opts %x persist %u fl %u\n", tcp_state_name(c->state), c->snd_una, c->snd_nxt, c->rcv_nxt, c->rcv_adv, c->snd_wnd, c->cwnd, c->ssthresh, c->snd_mss, c->tx_b, c->tx_unsent_b, c->sacked_b, c->lost_b, c->retrans_b, c->rx_b, c->ooo_n, c->flags, c->rtx_kind, (int)(c->dl_rtx-t->now_tick), (int)(c->dl_ack-t->now_tick), (int)(c->dl_misc-t->now_tick), (int)(c->dl_user-t->now_tick), t->now_tick, c->backoff, c->rto_us, c->srtt_us, c->opts, c->persist_n, tcp_in_flight(c));
+        }
+    }
+}
