@@ -34,7 +34,7 @@ static bool arp_parse(struct span body, struct arp *out)
 static void arp_send(struct l3 *l, uint8_t port, uint16_t op, const struct mac *to,
                      const struct mac *tha, const struct ip_addr *spa, const struct ip_addr *tpa)
 {
-    uint8_t body[ARP_B + 4]; /* a little room: gcc 12 proves too much of an exact fit */
+    uint8_t body[ARP_B];
     struct wr w = wr_of(body, sizeof(body));
 
     wr_u16(&w, 1);
@@ -49,7 +49,6 @@ static void arp_send(struct l3 *l, uint8_t port, uint16_t op, const struct mac *
     net_count(l, NET_CTR_ARP_OUT);
     l3_send_frame(l, port, to, ETH_TYPE_ARP, wr_span(&w));
 }
-
 void arp_input(struct l3 *l, uint8_t port, struct span body, uint64_t now_ns)
 {
     struct arp a;

@@ -173,6 +173,12 @@ struct snap {
 /* Lower-case name -> hash, as snap.names are hashed. */
 uint64_t snap_name_hash(struct span lower);
 
+/**
+ * Control: enter a name into snap.names, whose size is a power of two above twice the number of names.
+ * "*.example" is entered as ".example". Borrows the text as long as the snapshot lives.
+ */
+void snap_name_put(struct snap *s, struct span lower, uint32_t host);
+
 /* The host for a server name (any case, without port): exact, then wildcard; SNAP_NONE. */
 uint32_t snap_host_by_name(const struct snap *s, struct span name);
 

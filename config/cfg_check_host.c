@@ -1,0 +1,164 @@
+/* Hosts, their locations, and what both ask of client certificates: whatever is unclear is a mistake. */
+#include "config/cfg_read.h"
+
+#include <stdlib.h>
+
+static bool needs_trust(const struct cfg_client_cert *cc)
+{
+    return cc->mode == CFG_CERT_OPTIONAL || cc->mode == CFG_CERT_REQUIRE;
+}
+
+/* One trust set is built of all that are named, so they have to agree on how they are read. */
+static void check_union(const struct cfg *c, const struct cfg_client_cert *cc, struct report *r)
+{
+    for (uint32_t i = 1; i < cc->trust.n; i++) {
+        const struct cfg_trust *a = &c->trust.v[cc->trust.v[0]], *b = &c->trust.v[cc->trust.v[i]];
+
+        if (a->partial_chain != b->partial_chain || a->anchor_expiry != b->anchor_expiry) {
+            cfg_mistake(r, REPORT_ERROR, &cc->node, offsetof(struct cfg_client_cert, trust), NULL,
+                        "\"%s\" and \"%s\" differ in partial_chain or anchor_expiry", a->name,
+                        b->name);
+            return;
+        }
+    }
+}
+
+static void check_client_cert(const struct cfg *c, struct cfg_client_cert *cc, struct report *r)
+{
+    size_t trust = offsetof(struct cfg_client_cert, trust);
+    bool named = cfg_given(&cc->node, trust);
+    bool empty = cc->trust.n == 0;
+
+    cfg_refs_sort(&cc->trust);
+    check_union(c, cc, r);
+    if (needs_trust(cc) && empty) /* a name that nobody has was a mistake already */
+        cfg_mistake(r, REPORT_ERROR, &cc->node,
+                    named ? trust : offsetof(struct cfg_client_cert, mode), "add trust = [ ... ]",
+                    "certificates are asked for, but no trust set says whose are good");
+}
+
+/* --- locations --- */
+
+static void check_answer(const struct cfg_location *l, struct report *r)
+{
+    size_t upstream = offsetof(struct cfg_location, upstream);
+    const struct cfg_respond *a = l->respond;
+
+    if (cfg_given(&l->node, upstream) == (a != NULL))
+        cfg_mistake(r, REPORT_ERROR, &l->node, a ? upstream : CFG_WHOLE, NULL,
+                    a ? "either upstream or respond, not both"
+                      : "neither upstream nor respond says what to do");
+    if (!a)
+        return;
+    if (a->status >= 300 && a->status < 400)
+        cfg_mistake(r, REPORT_ERROR, &a->node, offsetof(struct cfg_respond, status), NULL,
+                    "a redirection needs a Location, which cannot be given here");
+    if (a->status == 204 && a->body && *a->body)
+        cfg_mistake(r, REPORT_ERROR, &a->node, offsetof(struct cfg_respond, body), NULL,
+                    "a 204 has no body");
+}
+
+static void check_location_cert(const struct cfg *c, const struct cfg_host *h,
+                                struct cfg_location *l, struct report *r)
+{
+    struct cfg_client_cert *cc = l->client_cert;
+    size_t require = offsetof(struct cfg_location, require);
+
+    if (cfg_given(&cc->node, offsetof(struct cfg_client_cert, on_bad)) && cc->on_bad == CFG_BAD_TLS)
+        cfg_mistake(r, REPORT_ERROR, &cc->node, offsetof(struct cfg_client_cert, on_bad), NULL,
+                    "a request has a path only after the handshake: \"http\" or \"none\"");
+    if (cfg_given(&cc->node, offsetof(struct cfg_client_cert, on_missing)) &&
+        cc->on_missing == CFG_MISSING_TLS)
+        cfg_mistake(r, REPORT_ERROR, &cc->node, offsetof(struct cfg_client_cert, on_missing), NULL,
+                    "a request has a path only after the handshake: \"http\"");
+    cfg_inherit(cc, h->client_cert);
+    /* What the host got wrong was said there. */
+    if (cc->mode != h->client_cert->mode ||
+        cfg_given(&cc->node, offsetof(struct cfg_client_cert, trust)))
+        check_client_cert(c, cc, r);
+    if (l->require == CFG_REQUIRE_CERT && cc->trust.n == 0)
+        cfg_mistake(r, REPORT_ERROR, &l->node, require, "add client_cert = { trust = [ ... ]; }",
+                    "no trust set says whose certificates are good");
+    if ((l->require == CFG_REQUIRE_CERT || cc->mode != CFG_CERT_NONE) && h->identities.n == 0 &&
+        !cfg_given(&h->node, offsetof(struct cfg_host, identities)))
+        cfg_mistake(r, REPORT_ERROR, &l->node, require, NULL,
+                    "the host has no identities: without TLS there are no client certificates");
+}
+
+static void check_twice(const struct cfg_host *h, uint32_t index, struct report *r)
+{
+    const struct cfg_location *l = &h->locations.v[index];
+
+    for (uint32_t i = 0; i < index && l->path; i++) {
+        const struct cfg_location *o = &h->locations.v[i];
+
+        if (o->path && strcmp(o->path, l->path) == 0 && o->exact == l->exact)
+            cfg_mistake(r, REPORT_ERROR, &l->node, offsetof(struct cfg_location, path), NULL,
+                        "never reached: %s:%d has the same path", o->node.pos[0].file,
+                        o->node.pos[0].line);
+    }
+}
+
+/* --- hosts --- */
+
+static void check_identities(struct cfg *c, struct cfg_host *h, struct report *r)
+{
+    for (uint32_t i = 1; i < h->identities.n; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (h->identities.v[i] == h->identities.v[k] && h->identities.v[i] != CFG_NONE)
+                cfg_mistake(r, REPORT_ERROR, &h->node, offsetof(struct cfg_host, identities), NULL,
+                            "\"%s\" stands in the list twice",
+                            c->identities.v[h->identities.v[i]].name);
+        }
+    }
+}
+
+static void check_alpn(const struct cfg_host *h, struct report *r)
+{
+    for (uint32_t i = 1; i < h->alpn.n; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (h->alpn.v[i] == h->alpn.v[k])
+                cfg_mistake(r, REPORT_ERROR, &h->node, offsetof(struct cfg_host, alpn), NULL,
+                            "a protocol stands in the list twice");
+        }
+    }
+}
+
+static void check_host(struct cfg *c, struct cfg_host *h, struct report *r)
+{
+    bool own = cfg_given(&h->tls->node, offsetof(struct cfg_tls, min)) ||
+               cfg_given(&h->tls->node, offsetof(struct cfg_tls, max));
+
+    cfg_inherit(h->tls, c->tls);
+    if (own)
+        (void)cfg_versions_ok(r, &h->tls->node, CFG_WHOLE, h->tls->min, h->tls->max);
+    check_identities(c, h, r);
+    check_alpn(h, r);
+    check_client_cert(c, h->client_cert, r);
+    if (h->client_cert->mode != CFG_CERT_NONE && h->identities.n == 0 &&
+        !cfg_given(&h->node, offsetof(struct cfg_host, identities)))
+        cfg_mistake(r, REPORT_ERROR, &h->client_cert->node, offsetof(struct cfg_client_cert, mode),
+                    NULL,
+                    "the host has no identities: without TLS there are no client certificates");
+    for (uint32_t i = 0; i < h->locations.n; i++) {
+        check_answer(&h->locations.v[i], r);
+        check_twice(h, i, r);
+        check_location_cert(c, h, &h->locations.v[i], r);
+    }
+}
+
+void cfg_check_hosts(struct cfg *c, struct report *report)
+{
+    bool tls = false;
+
+    for (uint32_t i = 0; i < c->listeners.n; i++)
+        tls |= c->listeners.v[i].tls;
+    for (uint32_t i = 0; i < c->hosts.n; i++) {
+        const struct cfg_host *h = &c->hosts.v[i];
+
+        check_host(c, &c->hosts.v[i], report);
+        if (h->identities.n > 0 && !tls && c->listeners.n > 0)
+            cfg_mistake(report, REPORT_WARN, &h->node, offsetof(struct cfg_host, identities), NULL,
+                        "no listener has TLS");
+    }
+}
