@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define NS_PER_S   1000000000ULL
+#define NS_IN_S   1000000000ULL
 #define PUBLISH_NS 10000000ULL /* how old what control reads may be */
 
 /* Nothing to do for so long: sleep so long (poll = adaptive). A busy core never gets here. */
@@ -29,14 +29,14 @@ static void read_clock(struct core *c)
         struct timespec ts;
 
         clock_gettime(CLOCK_REALTIME, &ts); /* by the vDSO: no system call */
-        c->wall_offset_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec - c->now_ns;
-        c->wall_next_ns = c->now_ns + NS_PER_S;
+        c->wall_offset_ns = (uint64_t)ts.tv_sec * NS_IN_S + (uint64_t)ts.tv_nsec - c->now_ns;
+        c->wall_next_ns = c->now_ns + NS_IN_S;
     }
 }
 
 static int64_t wall_s(const struct core *c)
 {
-    return (int64_t)((c->now_ns + c->wall_offset_ns) / NS_PER_S);
+    return (int64_t)((c->now_ns + c->wall_offset_ns) / NS_IN_S);
 }
 
 /* --- generations --- */
