@@ -85,6 +85,7 @@ struct cert {
     enum cert_key key_type;
     enum cert_curve curve;
     uint16_t key_bits;
+    bool key_pss_only; /* an id-RSASSA-PSS key: signs nothing but PSS */
     enum cert_sig sig_alg;
     enum cert_hash sig_hash;
     bool
@@ -113,6 +114,15 @@ struct cert {
  * Bound    O(length)
  */
 MUST_CHECK res cert_parse(struct span der, struct cert *out, const char **why);
+
+/* AlgorithmIdentifier of a signature, its content. Also used for CRLs and OCSP. */
+struct cert_alg {
+    enum cert_sig sig;
+    enum cert_hash hash;
+    uint8_t salt_b;
+};
+
+bool cert_alg_parse(struct span seq, struct cert_alg *out);
 
 /* subject equals issuer (RFC 5280 6.1): says nothing about who signed. */
 bool cert_self_issued(const struct cert *c);

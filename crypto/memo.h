@@ -13,7 +13,7 @@ struct memo;
 
 struct memo_stats {
     uint64_t hits, misses, evicted;
-    uint64_t saved_ns; /* measured cost of the checks that hits saved */
+    uint64_t saved_cycles; /* TSC cycles of the checks that hits saved */
 };
 
 /* entries: rounded up to a power of two; 48 bytes each. */
@@ -21,7 +21,7 @@ MUST_CHECK res memo_new(uint32_t entries, struct memo **out);
 void memo_free(struct memo *m);
 
 bool memo_get(struct memo *m, const uint8_t key[32], bool *valid);
-void memo_put(struct memo *m, const uint8_t key[32], bool valid, uint32_t cost_ns);
+void memo_put(struct memo *m, const uint8_t key[32], bool valid, uint32_t cost_cycles);
 void memo_stats(const struct memo *m, struct memo_stats *out);
 
 #endif

@@ -49,9 +49,10 @@ void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
 const struct cert *peer_leaf(const struct peer *peer); /* NULL when it cannot be parsed */
 uint32_t peer_chain(const struct peer *peer, const struct cert **chain);
 
-/* Texts made once per chain: RFC 2253 names and the serial in hex. Never NULL; "" when unknown. */
-const char *peer_subject(const struct peer *peer);
-const char *peer_issuer(const struct peer *peer);
-const char *peer_serial(const struct peer *peer);
+/* Texts made once per chain, when first asked for: RFC 2253 names and the serial in hex. Never NULL; ""
+ * when unknown or when there is no room for it. */
+const char *peer_subject(struct peers *p, struct peer *peer);
+const char *peer_issuer(struct peers *p, struct peer *peer);
+const char *peer_serial(struct peers *p, struct peer *peer);
 
 #endif

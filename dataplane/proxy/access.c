@@ -104,11 +104,11 @@ static void put_tls(struct access_wr *w, const struct px_req *r)
     if (!i.peer)
         return;
     if (want->subject)
-        access_put(w, ACCESS_SUBJECT, span_str(peer_subject(i.peer)));
+        access_put(w, ACCESS_SUBJECT, span_str(peer_subject(r->px->env.peers, i.peer)));
     if (want->issuer)
-        access_put(w, ACCESS_ISSUER, span_str(peer_issuer(i.peer)));
+        access_put(w, ACCESS_ISSUER, span_str(peer_issuer(r->px->env.peers, i.peer)));
     if (want->serial)
-        access_put(w, ACCESS_SERIAL, span_str(peer_serial(i.peer)));
+        access_put(w, ACCESS_SERIAL, span_str(peer_serial(r->px->env.peers, i.peer)));
 }
 
 static void put_fixed(struct access_rec *rec, const struct px_req *r)

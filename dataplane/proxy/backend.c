@@ -303,7 +303,7 @@ static void connect_failed(struct px_backend *b)
                 KV_STR("reason", i.why == TLS_WHY_CERT ? reason : tls_why_name(i.why)),
                 KV_U64("alert", i.alert_got ? i.alert_got : i.alert_sent),
                 KV_U64("depth", i.verdict_depth),
-                KV_TEXT("subject", span_str(i.peer ? peer_subject(i.peer) : "")));
+                KV_TEXT("subject", span_str(i.peer ? peer_subject(px->env.peers, i.peer) : "")));
         }
     }
     px_count(px, PX_CTR_BACKEND_CONNECT_FAILED);

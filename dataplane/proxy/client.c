@@ -109,7 +109,7 @@ static void log_refused(struct px_client *c, const char *what)
     tls_stream_info(c->s, &i);
     reason = i.why == TLS_WHY_CERT ? verdict_name(i.verdict) : tls_why_name(i.why);
     if (i.peer)
-        subject = peer_subject(i.peer);
+        subject = peer_subject(c->px->env.peers, i.peer);
     LOG(c->px->env.log, PEER, "tls.refused", KV_EP("client", c->remote),
         KV_STR("reason", i.why == TLS_WHY_NONE ? what : reason),
         KV_U64("alert", i.alert_sent ? i.alert_sent : i.alert_got), KV_TEXT("sni", i.sni),

@@ -72,9 +72,9 @@ static void put_client(struct wr *w, struct px_req *r, const struct h1_head *h)
     put(w, "\r\n");
     if (!r->peer)
         return;
-    field_text(w, "X-SSL-Client-S-DN", peer_subject(r->peer));
-    field_text(w, "X-SSL-Client-I-DN", peer_issuer(r->peer));
-    field_text(w, "X-SSL-Client-Serial", peer_serial(r->peer));
+    field_text(w, "X-SSL-Client-S-DN", peer_subject(r->px->env.peers, r->peer));
+    field_text(w, "X-SSL-Client-I-DN", peer_issuer(r->px->env.peers, r->peer));
+    field_text(w, "X-SSL-Client-Serial", peer_serial(r->px->env.peers, r->peer));
 }
 
 /* Headers that we write ourselves, or that end here. */

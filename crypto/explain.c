@@ -1,0 +1,169 @@
+#include "crypto/der.h"
+#include "crypto/verdict.h"
+
+#include <time.h>
+
+/* The certificate at this depth of the path; the leaf where no path got so far. Null: nothing was sent. */
+static const struct cert *cert_at(const struct verdict *v, const struct verdict_input *in,
+                                  uint32_t depth)
+{
+    const struct trust_entry *e;
+    int16_t ref;
+
+    if (depth >= v->path_len)
+        return in->chain_len ? &in->chain[0] : NULL;
+    ref = v->path[depth];
+    if (ref >= 0)
+        return &in->chain[ref];
+    e = trust_entry_at(in->trust, (uint32_t)(-1 - ref));
+    return e ? &e->cert : NULL;
+}
+
+static void date(struct sb *s, int64_t t)
+{
+    time_t sec = (time_t)t;
+    struct tm tm;
+    char text[32];
+
+    gmtime_r(&sec, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+    sb_str(s, text);
+}
+
+static void who(struct sb *s, const struct cert *c)
+{
+    cert_name_text(s, c->subject);
+    sb_str(s, " (serial ");
+    cert_serial_text(s, c->serial);
+    sb_char(s, ')');
+}
+
+static const char *trust_label(const struct verdict_input *in)
+{
+    return in->trust ? trust_name(in->trust) : "none";
+}
+
+typedef void say_fn(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                    const struct cert *c);
+
+static void say_issuer(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                       const struct cert *c)
+{
+    (void)v;
+    sb_str(s, " is signed by ");
+    cert_name_text(s, c->issuer);
+    if (c->aki.len) {
+        sb_str(s, " (key id ");
+        sb_hex(s, span_first(c->aki, 8));
+        sb_str(s, c->aki.len > 8 ? "..)" : ")");
+    }
+    sb_fmt(s, ", which is neither sent nor known: send it along, or add it to trust '%s'",
+           trust_label(in));
+}
+
+static void say_expired(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                        const struct cert *c)
+{
+    (void)v, (void)in;
+    sb_str(s, " ended on ");
+    date(s, c->not_after_s);
+    sb_str(s, ": a renewed one is needed");
+}
+
+static void say_early(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                      const struct cert *c)
+{
+    (void)v, (void)in;
+    sb_str(s, " begins on ");
+    date(s, c->not_before_s);
+    sb_str(s, ": wait, or set the clocks right");
+}
+
+static void say_too_long(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                         const struct cert *c)
+{
+    (void)c;
+    sb_fmt(s, ": %u issuers up to the anchor, %d are allowed: raise max_depth to %u", v->chain_len,
+           in->max_depth, v->chain_len);
+}
+
+static void say_path_length(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                            const struct cert *c)
+{
+    (void)v, (void)in;
+    sb_fmt(s, " allows %d CAs below it, there are more", c->path_len);
+}
+
+static void say_weak_key(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                         const struct cert *c)
+{
+    (void)v, (void)in;
+    sb_fmt(s, " has a key of %u bits", c->key_bits);
+}
+
+static void say_critical(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                         const struct cert *c)
+{
+    (void)v, (void)in;
+    sb_str(s, " has the extension ");
+    der_oid_text(s, c->unknown_critical_oid);
+    sb_str(s, ", which is critical and not known here");
+}
+
+static void say_self_signed(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                            const struct cert *c)
+{
+    (void)v, (void)c;
+    sb_fmt(s, " signs itself and is no anchor of trust '%s'", trust_label(in));
+}
+
+static void say_not_a_ca(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                         const struct cert *c)
+{
+    (void)v, (void)in, (void)c;
+    sb_str(s, " is no CA and has signed the one below it");
+}
+
+static void say_purpose(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                        const struct cert *c)
+{
+    (void)v, (void)c;
+    sb_fmt(s, " names purposes, and %s is not among them",
+           in->purpose == VERDICT_FOR_SERVER ? "serverAuth" : "clientAuth");
+}
+
+/* What would have to be different; codes without an entry say it all in their text. */
+static say_fn *const SAY[VERDICT_CODE_COUNT] = {
+    [VERDICT_ISSUER_UNKNOWN] = say_issuer,
+    [VERDICT_EXPIRED] = say_expired,
+    [VERDICT_NOT_YET_VALID] = say_early,
+    [VERDICT_CHAIN_TOO_LONG] = say_too_long,
+    [VERDICT_PATH_LENGTH] = say_path_length,
+    [VERDICT_WEAK_KEY] = say_weak_key,
+    [VERDICT_CRITICAL_EXTENSION] = say_critical,
+    [VERDICT_SELF_SIGNED] = say_self_signed,
+    [VERDICT_SELF_SIGNED_IN_CHAIN] = say_self_signed,
+    [VERDICT_NOT_A_CA] = say_not_a_ca,
+    [VERDICT_PURPOSE] = say_purpose,
+};
+
+void verdict_explain(struct sb *s, const struct verdict *v, const struct verdict_input *in)
+{
+    bool ok = v->code == VERDICT_OK;
+    const struct cert *c = cert_at(v, in, ok ? v->path_len - 1u : v->depth);
+
+    sb_str(s, verdict_text(v->code));
+    if (!c)
+        return;
+    if (ok)
+        sb_str(s, ": anchor ");
+    else
+        sb_fmt(s, " at depth %u: ", v->depth);
+    who(s, c);
+    if (ok) {
+        sb_str(s, ", good until ");
+        date(s, v->expires_s);
+    } else if (SAY[v->code]) {
+        SAY[v->code](s, v, in, c);
+    }
+}

@@ -1,0 +1,410 @@
+#include "crypto/name.h"
+#include "crypto/cert.h"
+#include "crypto/der.h"
+#include "crypto/oid.h"
+
+/* Attribute types with a short name, as OpenSSL knows them (RFC 4519, RFC 5280 appendix A). */
+static const struct {
+    struct span oid;
+    const char *name;
+} types[] = {
+    {OID_("\x55\x04\x03"), "CN"},
+    {OID_("\x55\x04\x0a"), "O"},
+    {OID_("\x55\x04\x0b"), "OU"},
+    {OID_("\x55\x04\x06"), "C"},
+    {OID_("\x55\x04\x07"), "L"},
+    {OID_("\x55\x04\x08"), "ST"},
+    {OID_("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"), "emailAddress"},
+    {OID_("\x55\x04\x05"), "serialNumber"},
+    {OID_("\x55\x04\x04"), "SN"},
+    {OID_("\x55\x04\x2a"), "GN"},
+    {OID_("\x55\x04\x0c"), "title"},
+    {OID_("\x55\x04\x0d"), "description"},
+    {OID_("\x55\x04\x2b"), "initials"},
+    {OID_("\x55\x04\x29"), "name"},
+    {OID_("\x55\x04\x09"), "street"},
+    {OID_("\x55\x04\x11"), "postalCode"},
+    {OID_("\x55\x04\x2c"), "generationQualifier"},
+    {OID_("\x55\x04\x2e"), "dnQualifier"},
+    {OID_("\x55\x04\x41"), "pseudonym"},
+    {OID_("\x55\x04\x61"), "organizationIdentifier"},
+    {OID_("\x55\x04\x0f"), "businessCategory"},
+    {OID_("\x55\x04\x2d"), "x500UniqueIdentifier"},
+    {OID_("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19"), "DC"},
+    {OID_("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01"), "UID"},
+    {OID_("\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x01"), "jurisdictionL"},
+    {OID_("\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x02"), "jurisdictionST"},
+    {OID_("\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x03"), "jurisdictionC"},
+};
+
+const char *name_type(struct span oid)
+{
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (span_eq(oid, types[i].oid))
+            return types[i].name;
+    }
+    return NULL;
+}
+
+bool name_first(struct span name, struct span *rdns)
+{
+    *rdns = SPAN_NONE;
+    return der_get(&name, DER_SEQUENCE, rdns);
+}
+
+bool name_next_rdn(struct span *rdns, struct span *set)
+{
+    return rdns->len && der_get(rdns, DER_SET, set);
+}
+
+bool name_next_ava(struct span *set, struct name_ava *out)
+{
+    struct span ava;
+    struct der v;
+
+    if (set->len == 0 || !der_get(set, DER_SEQUENCE, &ava) || !der_get(&ava, DER_OID, &out->oid) ||
+        !der_next(&ava, &v))
+        return false;
+    out->tag = v.tag;
+    out->value = v.body;
+    out->whole = v.whole;
+    return true;
+}
+
+/* --- characters --- */
+
+struct chars {
+    struct span left;
+    uint8_t tag;
+};
+
+static bool is_text(uint8_t tag)
+{
+    return tag == DER_UTF8 || tag == DER_PRINTABLE || tag == DER_IA5 || tag == DER_T61 ||
+           tag == DER_BMP || tag == DER_UNIVERSAL || tag == DER_NUMERIC || tag == DER_VISIBLE;
+}
+
+static uint32_t next_utf8(struct span *s)
+{
+    uint8_t c = s->p[0];
+    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    uint32_t v = n == 1 ? c : c & (0x7fu >> n);
+
+    if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || n > s->len) {
+        *s = span_from(*s, 1);
+        return c; /* not UTF-8: as Latin-1, so that nothing is lost */
+    }
+    for (size_t i = 1; i < n; i++) {
+        if ((s->p[i] & 0xc0) != 0x80) {
+            *s = span_from(*s, 1);
+            return c;
+        }
+        v = v << 6 | (s->p[i] & 0x3f);
+    }
+    *s = span_from(*s, n);
+    return v;
+}
+
+/* The next character of a string of any type. False: end. */
+static bool next_char(struct chars *c, uint32_t *out)
+{
+    size_t wide = c->tag == DER_BMP ? 2 : c->tag == DER_UNIVERSAL ? 4 : 1;
+
+    if (c->left.len < wide)
+        return false;
+    if (c->tag == DER_UTF8) {
+        *out = next_utf8(&c->left);
+        return true;
+    }
+    *out = 0;
+    for (size_t i = 0; i < wide; i++)
+        *out = *out << 8 | c->left.p[i];
+    c->left = span_from(c->left, wide);
+    return true;
+}
+
+static size_t to_utf8(uint32_t v, uint8_t out[4])
+{
+    if (v < 0x80) {
+        out[0] = (uint8_t)v;
+        return 1;
+    }
+    if (v < 0x800) {
+        out[0] = (uint8_t)(0xc0 | v >> 6);
+        out[1] = (uint8_t)(0x80 | (v & 0x3f));
+        return 2;
+    }
+    if (v < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | v >> 12);
+        out[1] = (uint8_t)(0x80 | (v >> 6 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (v & 0x3f));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xf0 | (v >> 18 & 7));
+    out[1] = (uint8_t)(0x80 | (v >> 12 & 0x3f));
+    out[2] = (uint8_t)(0x80 | (v >> 6 & 0x3f));
+    out[3] = (uint8_t)(0x80 | (v & 0x3f));
+    return 4;
+}
+
+/* --- comparison (RFC 5280 7.1): case and runs of space do not count --- */
+
+struct folded {
+    struct chars c;
+    bool begun, pending_space, held;
+    uint32_t hold;
+};
+
+/* The next character as it counts; leading, trailing and repeated spaces are taken out. */
+static bool next_folded(struct folded *f, uint32_t *out)
+{
+    uint32_t v;
+
+    if (f->held) {
+        f->held = false;
+        *out = f->hold;
+        return true;
+    }
+    while (next_char(&f->c, &v)) {
+        if (v == ' ' || (v >= '\t' && v <= '\r')) {
+            f->pending_space = f->begun;
+            continue;
+        }
+        if (v >= 'A' && v <= 'Z')
+            v |= 0x20;
+        f->begun = true;
+        if (f->pending_space) {
+            f->pending_space = false;
+            f->held = true;
+            f->hold = v;
+            *out = ' ';
+            return true;
+        }
+        *out = v;
+        return true;
+    }
+    return false;
+}
+
+static bool ava_eq(const struct name_ava *a, const struct name_ava *b)
+{
+    struct folded x = {.c = {a->value, a->tag}}, y = {.c = {b->value, b->tag}};
+
+    if (!span_eq(a->oid, b->oid))
+        return false;
+    if (a->tag == b->tag && span_eq(a->value, b->value))
+        return true;
+    if (!is_text(a->tag) || !is_text(b->tag))
+        return false;
+    for (;;) {
+        uint32_t p = 0, q = 0;
+        bool more_x = next_folded(&x, &p), more_y = next_folded(&y, &q);
+
+        if (more_x != more_y || p != q)
+            return false;
+        if (!more_x)
+            return true;
+    }
+}
+
+static bool rdn_eq(struct span a, struct span b)
+{
+    while (a.len && b.len) {
+        struct name_ava x, y;
+
+        if (!name_next_ava(&a, &x) || !name_next_ava(&b, &y) || !ava_eq(&x, &y))
+            return false;
+    }
+    return a.len == 0 && b.len == 0;
+}
+
+bool cert_name_eq(struct span a, struct span b)
+{
+    struct span x, y, p, q;
+
+    if (span_eq(a, b))
+        return true;
+    if (!name_first(a, &x) || !name_first(b, &y))
+        return false;
+    while (x.len && y.len) {
+        if (!name_next_rdn(&x, &p) || !name_next_rdn(&y, &q) || !rdn_eq(p, q))
+            return false;
+    }
+    return x.len == 0 && y.len == 0;
+}
+
+bool name_within(struct span name, struct span base)
+{
+    struct span x, y, p, q;
+
+    if (!name_first(name, &x) || !name_first(base, &y))
+        return false;
+    while (y.len) {
+        if (!name_next_rdn(&x, &p) || !name_next_rdn(&y, &q) || !rdn_eq(p, q))
+            return false;
+    }
+    return true;
+}
+
+/* Equal names hash alike: over what counts of them. */
+uint64_t name_hash(struct span name)
+{
+    struct span rdns, set;
+    struct name_ava ava;
+    uint64_t h = 0xcbf29ce484222325ULL;
+
+    if (!name_first(name, &rdns))
+        return 0;
+    while (name_next_rdn(&rdns, &set)) {
+        while (name_next_ava(&set, &ava)) {
+            struct folded f = {.c = {ava.value, ava.tag}};
+            uint32_t v;
+
+            for (size_t i = 0; i < ava.oid.len; i++)
+                h = (h ^ ava.oid.p[i]) * 0x100000001b3ULL;
+            while (is_text(ava.tag) && next_folded(&f, &v))
+                h = (h ^ v) * 0x100000001b3ULL;
+        }
+        h = (h ^ 0x1ff) * 0x100000001b3ULL;
+    }
+    return h;
+}
+
+/* --- text --- */
+
+static void hex_byte(struct sb *s, const char *before, uint8_t c)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char two[2] = {hex[c >> 4], hex[c & 15]};
+
+    sb_str(s, before);
+    sb_put(s, span_of(two, 2));
+}
+
+static void value_2253(struct sb *s, const struct name_ava *ava)
+{
+    struct chars c = {ava->value, ava->tag};
+    bool first = true;
+    uint32_t v;
+
+    while (next_char(&c, &v)) {
+        uint8_t utf8[4];
+        size_t n = to_utf8(v, utf8);
+        bool last = c.left.len == 0;
+
+        if (v >= 0x80 || v < 0x20 || v == 0x7f) {
+            for (size_t i = 0; i < n; i++)
+                hex_byte(s, "\\", utf8[i]);
+        } else {
+            if (strchr(",+\"\\<>;", (int)v) || (first && (v == '#' || v == ' ')) ||
+                (last && v == ' '))
+                sb_char(s, '\\');
+            sb_char(s, (char)v);
+        }
+        first = false;
+    }
+}
+
+/* A type without a name, or a value that is no string: by number and DER (RFC 2253 2.4). */
+static void dump_value(struct sb *s, struct span whole)
+{
+    sb_char(s, '#');
+    for (size_t i = 0; i < whole.len; i++)
+        hex_byte(s, "", whole.p[i]);
+}
+
+static void rdn_text(struct sb *s, struct span set)
+{
+    struct name_ava ava;
+    bool first = true;
+
+    while (name_next_ava(&set, &ava)) {
+        const char *name = name_type(ava.oid);
+
+        if (!first)
+            sb_char(s, '+');
+        first = false;
+        if (name)
+            sb_str(s, name);
+        else
+            der_oid_text(s, ava.oid);
+        sb_char(s, '=');
+        if (name && is_text(ava.tag))
+            value_2253(s, &ava);
+        else
+            dump_value(s, ava.whole);
+    }
+}
+
+#define RDNS_MAX 64
+
+void cert_name_text(struct sb *s, struct span name)
+{
+    struct span rdns, sets[RDNS_MAX];
+    unsigned n = 0;
+
+    if (!name_first(name, &rdns))
+        return;
+    while (n < RDNS_MAX && name_next_rdn(&rdns, &sets[n]))
+        n++;
+    for (unsigned i = n; i-- > 0;) {
+        rdn_text(s, sets[i]);
+        if (i)
+            sb_char(s, ',');
+    }
+}
+
+void cert_name_text_legacy(struct sb *s, struct span name)
+{
+    struct span rdns, set;
+    struct name_ava ava;
+
+    if (!name_first(name, &rdns))
+        return;
+    while (name_next_rdn(&rdns, &set)) {
+        while (name_next_ava(&set, &ava)) {
+            const char *type = name_type(ava.oid);
+
+            sb_char(s, '/');
+            if (type)
+                sb_str(s, type);
+            else
+                der_oid_text(s, ava.oid);
+            sb_char(s, '=');
+            for (size_t i = 0; i < ava.value.len;
+                 i++) { /* the bytes as they are, as X509_NAME_oneline */
+                uint8_t c = ava.value.p[i];
+
+                if (c >= ' ' && c <= '~')
+                    sb_char(s, (char)c);
+                else
+                    hex_byte(s, "\\x", c);
+            }
+        }
+    }
+}
+
+bool cert_name_attr(struct span name, struct span oid, unsigned n, struct sb *out)
+{
+    struct span rdns, set;
+    struct name_ava ava;
+
+    if (!name_first(name, &rdns))
+        return false;
+    while (name_next_rdn(&rdns, &set)) {
+        while (name_next_ava(&set, &ava)) {
+            struct chars c = {ava.value, ava.tag};
+            uint32_t v;
+
+            if (!span_eq(ava.oid, oid) || n-- > 0)
+                continue;
+            while (next_char(&c, &v)) {
+                uint8_t utf8[4];
+
+                sb_put(out, span_of(utf8, to_utf8(v, utf8)));
+            }
+            return true;
+        }
+    }
+    return false;
+}
