@@ -18,23 +18,20 @@
 #define H1_HEADERS_MAX 128
 
 /* Headers the proxy looks at; the parser says which one a field is, so nobody compares names again. */
-#define H1_KNOWN(X)                                                                         \
-    X(CONNECTION, "connection")                                                             \
-    X(CONTENT_LENGTH, "content-length") X(CONTENT_TYPE, "content-type") X(COOKIE, "cookie") \
-        X(DATE, "date") X(EXPECT, "expect") X(HOST, "host") X(KEEP_ALIVE, "keep-alive")     \
-            X(LOCATION, "location") X(PROXY_AUTHENTICATE, "proxy-authenticate")             \
-                X(PROXY_AUTHORIZATION, "proxy-authorization")                               \
-                    X(PROXY_CONNECTION, "proxy-connection") X(REFERER, "referer")           \
-                        X(SERVER, "server") X(TE, "te") X(TRAILER, "trailer")               \
-                            X(TRANSFER_ENCODING, "transfer-encoding") X(UPGRADE, "upgrade") \
-                                X(USER_AGENT, "user-agent") X(VIA, "via")                   \
-                                    X(X_FORWARDED_FOR, "x-forwarded-for")                   \
-                                        X(X_FORWARDED_HOST, "x-forwarded-host")             \
-                                            X(X_FORWARDED_PROTO, "x-forwarded-proto")       \
-                                                X(X_FORWARDED_PORT, "x-forwarded-port")     \
-                                                    X(FORWARDED, "forwarded")               \
-                                                        X(AUTHORIZATION, "authorization")   \
-                                                            X(SET_COOKIE, "set-cookie")
+#define H1_KNOWN(X)                                                                               \
+    X(CONNECTION, "connection")                                                                   \
+    X(CONTENT_LENGTH, "content-length")                                                           \
+    X(CONTENT_TYPE, "content-type")                                                               \
+    X(COOKIE, "cookie") X(DATE, "date") X(EXPECT, "expect") X(HOST, "host") X(                    \
+        KEEP_ALIVE, "keep-alive") X(LOCATION, "location")                                         \
+        X(PROXY_AUTHENTICATE, "proxy-authenticate") X(PROXY_AUTHORIZATION, "proxy-authorization") \
+            X(PROXY_CONNECTION, "proxy-connection") X(REFERER, "referer") X(SERVER, "server")     \
+                X(TE, "te") X(TRAILER, "trailer") X(TRANSFER_ENCODING, "transfer-encoding") X(    \
+                    UPGRADE, "upgrade") X(USER_AGENT, "user-agent") X(VIA, "via")                 \
+                    X(X_FORWARDED_FOR, "x-forwarded-for") X(X_FORWARDED_HOST, "x-forwarded-host") \
+                        X(X_FORWARDED_PROTO, "x-forwarded-proto")                                 \
+                            X(X_FORWARDED_PORT, "x-forwarded-port") X(FORWARDED, "forwarded")     \
+                                X(AUTHORIZATION, "authorization") X(SET_COOKIE, "set-cookie")
 
 enum h1_name {
     H1_NAME_OTHER,
@@ -148,7 +145,7 @@ void h1_body_take(struct h1_body *b, uint64_t n);
 
 /**
  * Canonical form of a path, for matching: percent-encoded unreserved characters decoded, "." and ".."
- * resolved, "//" merged (RFC 3986 6.2.2). What is ambiguous is refused: %00, %2f, %5c, '\', bad
+ * resolved, "//" merged, parameters (";a=b") cut off (RFC 3986 3.3, 6.2.2). What is ambiguous is refused: %00, %2f, %5c, '\', bad
  * escapes, ".." above the root, bytes >= 0x80 and controls unescaped.
  * Returns  the length written to out (<= path.len), or -1 with *why
  */

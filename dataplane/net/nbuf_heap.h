@@ -92,9 +92,15 @@ static inline bool nbuf_shared(const struct nbuf *m)
     return m->refs > 1;
 }
 
+/* By the whole object, so that the compiler does not argue about offsets it cannot know. */
+static inline uint8_t *nbuf_at(struct nbuf *m, uint32_t off)
+{
+    return (uint8_t *)m + offsetof(struct nbuf, room) + off;
+}
+
 static inline uint8_t *nbuf_data(struct nbuf *m)
 {
-    return m->room + m->off;
+    return nbuf_at(m, m->off);
 }
 
 static inline uint32_t nbuf_len(const struct nbuf *m)
@@ -117,7 +123,7 @@ static inline uint8_t *nbuf_push(struct nbuf *m, uint32_t n)
     MUST(m->off >= n);
     m->off -= n;
     m->len += n;
-    return m->room + m->off;
+    return nbuf_at(m, m->off);
 }
 
 static inline uint8_t *nbuf_pull(struct nbuf *m, uint32_t n)
@@ -125,14 +131,14 @@ static inline uint8_t *nbuf_pull(struct nbuf *m, uint32_t n)
     MUST(m->len >= n);
     m->off += n;
     m->len -= n;
-    return m->room + m->off;
+    return nbuf_at(m, m->off);
 }
 
 static inline uint8_t *nbuf_add(struct nbuf *m, uint32_t n)
 {
     MUST(nbuf_tailroom(m) >= n);
     m->len += n;
-    return m->room + m->off + m->len - n;
+    return nbuf_at(m, m->off + m->len - n);
 }
 
 static inline void nbuf_trim(struct nbuf *m, uint32_t n)

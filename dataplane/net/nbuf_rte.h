@@ -141,7 +141,8 @@ static inline uint32_t nbuf_truesize(const struct nbuf *m)
 
 static inline uint32_t nbuf_pool_free(const struct nbuf_pool *p)
 {
-    return rte_mempool_avail_count(nbuf_mempool(p));
+    /* Without what sits in the per-lcore caches: asking those means a walk over all lcores. */
+    return rte_mempool_ops_get_count(nbuf_mempool(p));
 }
 
 static inline enum nbuf_csum nbuf_rx_csum(const struct nbuf *m)

@@ -127,8 +127,12 @@ struct px_req {
     bool head_sent : 1;  /* to a backend */
     bool fresh : 1;      /* no pooled connection any more: one was stale */
     bool down_done : 1;
-    bool close : 1;      /* the client's connection ends with this response */
-    uint32_t captured_b; /* response headers for the log, in `captured` */
+    bool close : 1;       /* the client's connection ends with this response */
+    bool aborted : 1;     /* the client went away */
+    uint32_t head_down_b; /* bytes of response heads, or of an answer of our own */
+    uint32_t captured_b;  /* response headers for the log, in `captured` */
+    struct span log_line, log_path, log_query, log_host; /* in the client's buffer */
+    struct span log_headers[SNAP_CAPTURE_MAX];
     char captured[512];
 };
 
@@ -269,6 +273,9 @@ struct span px_page(struct px *px, const struct px_req *r, uint16_t status, cons
 struct span px_page_fixed(struct px *px, const struct snap_location *l, bool head_only, bool close);
 
 /* --- access.c --- */
+void px_access_begin(struct px_req *r, const struct h1_head *h);
+void px_access_bad(struct px_req *r);
+void px_access_response(struct px_req *r, const struct h1_head *h);
 void px_access(struct px_req *r);
 
 #endif

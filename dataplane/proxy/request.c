@@ -38,7 +38,8 @@ static struct px_req *req_new(struct px_client *c)
         px_count(px, PX_CTR_NO_REQUEST);
         return NULL;
     }
-    memset(r, 0, sizeof(*r));
+    /* The arrays at the end are filled as far as they are used. */
+    memset(r, 0, offsetof(struct px_req, log_headers));
     r->px = px;
     r->client = c;
     r->snap = px->snap;
@@ -83,6 +84,7 @@ void px_req_begin(struct px_client *c, uint32_t head_b)
     }
     px->head_of = r;
     take_head(r, &px->head, head_b);
+    px_access_begin(r, &px->head);
     status = px_policy(r, &px->head, &reason);
     if (status) {
         if (status == 403)
@@ -114,6 +116,7 @@ void px_req_bad(struct px_client *c, uint16_t status, const char *why)
     px_disarm(c->px, &c->timer);
     r->close = true;
     r->up_done = true;
+    px_access_bad(r);
     px_req_answer(r, status, why);
 }
 
@@ -166,6 +169,7 @@ void px_req_client_gone(struct px_req *r, const char *reason)
     if (r->status == 0)
         r->status = 499; /* nobody was there to be answered; nginx's number for it */
     r->reason = reason;
+    r->aborted = true;
     px_count(r->px, PX_CTR_ABORTED_BY_CLIENT);
     finish(r);
     px_client_abort(c);
@@ -195,6 +199,14 @@ static bool wants_json(struct px_req *r)
     return false;
 }
 
+/* What lies behind the empty line of an answer of our own. */
+static uint64_t page_body_b(struct span page)
+{
+    const uint8_t *end = (const uint8_t *)memmem(page.p, page.len, "\r\n\r\n", 4);
+
+    return end ? (uint64_t)(page.p + page.len - (end + 4)) : 0;
+}
+
 void px_req_answer(struct px_req *r, uint16_t status, const char *reason)
 {
     struct px *px = r->px;
@@ -219,6 +231,8 @@ void px_req_answer(struct px_req *r, uint16_t status, const char *reason)
         return;
     }
     r->status = status;
+    r->bytes_down = page_body_b(page);
+    r->head_down_b += (uint32_t)(page.len - r->bytes_down);
     px_count(px, PX_CTR_PAGES);
     px_req_end(r);
 }

@@ -1,26 +1,5 @@
 #include "proxy/internal.h"
 
-/* Names of headers that the access log wants, as "value\0" in the order of snap_capture. */
-static void capture(struct px_req *r, const struct h1_head *h)
-{
-    const struct snap_capture *want = &r->snap->capture;
-
-    for (uint32_t i = 0; i < want->response_header_count; i++) {
-        const struct h1_header *f = h1_find_name(h, want->response_headers[i]);
-        size_t room = sizeof(r->captured) - r->captured_b;
-        size_t n = f ? min_size(f->value.len, room > 3 ? room - 3 : 0) : 0;
-
-        if (room < 3)
-            return;
-        /* 2 bytes of length, 0xffff: not there */
-        r->captured[r->captured_b] = (char)(f ? n >> 8 : 0xff);
-        r->captured[r->captured_b + 1] = (char)(f ? n : 0xff);
-        if (n)
-            memcpy(r->captured + r->captured_b + 2, f->value.p, n);
-        r->captured_b += (uint32_t)n + 2;
-    }
-}
-
 /* An interim response goes through to whoever can take it (RFC 9110 15.2). */
 static bool forward_interim(struct px_req *r, const struct h1_head *h)
 {
@@ -110,7 +89,8 @@ static enum heads read_heads(struct px_backend *b, bool eof)
         (void)stream_write(r->client->s, head);
         r->status = px->head.status;
         r->state = PX_RQ_RESPONSE;
-        capture(r, &px->head);
+        r->head_down_b += (uint32_t)head.len;
+        px_access_response(r, &px->head);
         b->in->from += used;
         b->head_done = true;
         return HEADS_DONE;

@@ -1,0 +1,200 @@
+#include "core/core.h"
+
+#include "base/must.h"
+#include "core/dp_internal.h"
+
+#include <rte_rcu_qsbr.h>
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define LOG_LEVEL_START LOG_INFO
+#define MEMO_ENTRIES    16384u
+#define PEERS_ENTRIES   16384u
+#define PEERS_BYTES     (64u << 20)
+
+const struct ctr_desc core_ctr_desc[] = {
+#define CTR(sym, name, help) {name, help},
+#include "core/core_ctr.def"
+#undef CTR
+};
+const unsigned core_ctr_count = CORE_CTR_COUNT;
+
+/* --- glue: what one layer asks of another --- */
+
+static void glue_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
+{
+    struct core *c = (struct core *)ctx;
+
+    l3_output(net_core_l3(c->net), m, &tx->src, &tx->dst, tx->ecn, c->now_ns);
+}
+
+static bool glue_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
+{
+    struct core *c = (struct core *)ctx;
+
+    return l3_route(net_core_l3(c->net), dst, src, mtu);
+}
+
+static bool glue_owns(void *ctx, const struct tcp_tuple *t)
+{
+    const struct core *c = (const struct core *)ctx;
+
+    return net_core_owns(c->net, &t->laddr, &t->raddr, t->lport, t->rport);
+}
+
+static void glue_confirm(void *ctx, const struct ip_addr *dst)
+{
+    struct core *c = (struct core *)ctx;
+
+    l3_confirm(net_core_l3(c->net), dst, c->now_ns);
+}
+
+static void glue_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
+{
+    struct core *c = (struct core *)ctx;
+    struct tcp_rx rx = {s->src, s->dst, s->arrived_ns, s->ecn};
+
+    tcp_input(c->tcp, m, &rx);
+}
+
+static void glue_icmp(void *ctx, const struct l3_icmp_error *e)
+{
+    struct core *c = (struct core *)ctx;
+    struct tcp_tuple t;
+
+    memset(&t, 0, sizeof(t));
+    t.laddr = e->src;
+    t.raddr = e->dst;
+    t.lport = e->sport;
+    t.rport = e->dport;
+    tcp_icmp_error(c->tcp, &t, e->seq,
+                   e->what == L3_ICMP_TOO_BIG ? TCP_ICMP_TOO_BIG
+                   : e->what == L3_ICMP_HARD  ? TCP_ICMP_UNREACH_HARD
+                                              : TCP_ICMP_UNREACH_SOFT,
+                   e->mtu);
+}
+
+static struct stream *glue_connect(void *ctx, const struct endpoint *to, uint32_t timeout_ms,
+                                   const struct stream_owner *ops, void *owner,
+                                   enum stream_why *why)
+{
+    struct core *c = (struct core *)ctx;
+    struct tcp_connect how = {.remote = *to, .timeout_ms = timeout_ms};
+
+    return tcp_connect(c->tcp, &how, ops, owner, why);
+}
+
+/* --- life --- */
+
+static res make_tcp(struct core *c, const struct core_args *a)
+{
+    struct tcp_settings set;
+    struct tcp_env env = {.ctx = c,
+                          .pool = net_core_pool(c->net),
+                          .rng = &c->rng,
+                          .log = &c->log,
+                          .offloads = net_offloads_csum(dp_net(a->dp)) ? TCP_OFFLOAD_CSUM : 0,
+                          .output = glue_output,
+                          .route = glue_route,
+                          .owns = glue_owns,
+                          .confirm = glue_confirm};
+
+    tcp_settings_default(&set);
+    set.conns_max = 2 * a->conns_max + 1024; /* clients, and as many to backends */
+    if (a->time_wait_ms)
+        set.time_wait_ms = a->time_wait_ms;
+    return tcp_new(&set, &env, c->now_ns, &c->tcp);
+}
+
+static res make_layers(struct core *c, const struct core_args *a)
+{
+    struct tls_core_args tls = {.core = a->id, .conns_max = 2 * a->conns_max, .rng = &c->rng};
+    struct px_env px = {.ctx = c,
+                        .core = a->id,
+                        .rng = &c->rng,
+                        .log = &c->log,
+                        .ring = &c->ring,
+                        .connect = glue_connect};
+    struct px_bounds bounds = {.clients_max = a->conns_max,
+                               .requests_max = a->conns_max,
+                               .backends_max = a->conns_max,
+                               .bufs_max = 2 * a->conns_max};
+    struct net_up up = {c, glue_tcp, glue_icmp};
+
+    TRY(net_core_begin(c->net, &up, &c->rng, &c->log, c->now_ns));
+    TRY(make_tcp(c, a));
+    TRY(heap_new(a->heap_b, &c->wolf.heap));
+    c->wolf.rng = &c->rng;
+    TRY(memo_new(MEMO_ENTRIES, &c->memo));
+    TRY(peers_new(PEERS_ENTRIES, PEERS_BYTES, c->memo, &c->peers));
+    tickets_init(&c->tickets, a->ticket_seed, a->start_s);
+    tls.peers = c->peers;
+    tls.tickets = &c->tickets;
+    TRY(tls_core_new(&tls, &c->tls));
+    px.tls = c->tls;
+    px.peers = c->peers;
+    return px_new(&bounds, &px, &c->px);
+}
+
+res core_new(const struct core_args *a, struct report *report, struct core **out)
+{
+    struct core *c = (struct core *)aligned_alloc(64, (sizeof(*c) + 63) & ~(size_t)63);
+    uint8_t seed[RNG_SEED_B];
+    res r;
+
+    if (!c)
+        return ERR(NOMEM);
+    memset(c, 0, sizeof(*c));
+    c->ring_mem = aligned_alloc(64, CORE_RING_B);
+    if (!c->ring_mem || getrandom(seed, sizeof(seed), 0) != sizeof(seed)) {
+        core_free(c);
+        return ERR(NOMEM);
+    }
+    c->id = a->id;
+    c->dp = a->dp;
+    c->clock = a->clock;
+    c->poll = a->poll;
+    c->qsbr = a->qsbr;
+    c->published = a->published;
+    c->net = net_core_of(dp_net(a->dp), a->id);
+    c->now_ns = clock_now(c->clock);
+    rng_init(&c->rng, seed);
+    memset(seed, 0, sizeof(seed));
+    ring_init(&c->ring, c->ring_mem, CORE_RING_B);
+    c->log.ring = &c->ring;
+    c->log.level = LOG_LEVEL_START;
+    c->log.now_ns = c->now_ns;
+    r = make_layers(c, a);
+    if (!IS_OK(r)) {
+        report_add(report, REPORT_ERROR, NULL, 0,
+                   "smaller memory.connections or memory.tls_heap_mb, or more memory",
+                   "core %u: out of memory", a->id);
+        core_free(c);
+        return r;
+    }
+    *out = c;
+    return OK;
+}
+
+void core_free(struct core *c)
+{
+    if (!c)
+        return;
+    wolf_bind(&c->wolf); /* sessions were this core's */
+    px_free(c->px);
+    tls_core_free(c->tls);
+    wolf_bind(NULL);
+    if (c->peers)
+        peers_free(c->peers);
+    if (c->memo)
+        memo_free(c->memo);
+    tcp_free(c->tcp);
+    if (c->net && net_core_l3(c->net))
+        net_core_end(c->net);
+    heap_free(c->wolf.heap);
+    tickets_fini(&c->tickets);
+    memset(&c->rng, 0, sizeof(c->rng));
+    free(c->ring_mem);
+    free(c);
+}

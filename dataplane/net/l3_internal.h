@@ -1,0 +1,74 @@
+/* What the files of the engine share: l3.c (frames, routes, output), arp.c, ip4.c, nd6.c, ip6.c. */
+#ifndef SALLYPORT_NET_L3_INTERNAL_H
+#define SALLYPORT_NET_L3_INTERNAL_H
+
+#include "net/l3.h"
+#include "net/neigh.h"
+
+#define ANNOUNCE_TIMES 3u
+#define ANNOUNCE_NS    1000000000ULL
+#define ECHO_PER_S     1000u
+
+struct l3_route_entry {
+    struct ip_prefix dst;
+    struct ip_addr gateway; /* "any": on link */
+    uint8_t port;
+};
+
+struct l3 {
+    struct l3_env env;
+    struct l3_port ports[L3_PORTS_MAX];
+    uint32_t port_count;
+    struct l3_route_entry routes[L3_ROUTES_MAX]; /* longest prefix first */
+    uint32_t route_count;
+    struct neigh_table neigh;
+    struct sip_key flow_key; /* of IPv6 flow labels */
+    uint64_t announce_ns;
+    uint32_t announced;
+    uint64_t second;
+    uint32_t echo_left;
+    uint64_t ctr[NET_CTR_COUNT];
+};
+
+static inline void net_count(struct l3 *l, enum l3_counter c)
+{
+    ctr_add(&l->ctr[c], 1);
+}
+
+/* l3.c */
+/* The address of ours on a port that equals `a`, or NULL. */
+const struct ip_prefix *l3_own(const struct l3 *l, uint8_t port, const struct ip_addr *a);
+/* A small frame of our own, out at once. */
+void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t type,
+                   struct span payload);
+void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nbuf *m,
+                uint16_t type, uint64_t now_ns);
+void l3_learn(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+              bool answer, uint64_t now_ns);
+bool l3_take_echo(struct l3 *l, uint64_t now_ns);
+bool l3_martian(const struct ip_addr *src);
+/* Room for an IP header in front of m (payload), filled in; then out by route. */
+void l3_send_ip(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,
+                uint8_t proto, uint8_t ecn, uint64_t now_ns);
+void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu);
+
+/* arp.c */
+void arp_input(struct l3 *l, uint8_t port, struct span body, uint64_t now_ns);
+void arp_ask(struct l3 *l, uint8_t port, const struct ip_addr *target, const struct mac *to);
+void arp_announce(struct l3 *l, uint8_t port, const struct ip_addr *own);
+
+/* ip4.c; takes m, which begins with the IP header */
+void ip4_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns);
+
+/* ip6.c */
+void ip6_input(struct l3 *l, uint8_t port, struct nbuf *m, const struct mac *from, uint64_t now_ns);
+
+/* nd6.c */
+void nd6_input(struct l3 *l, uint8_t port, const struct ip_hdr *ip, struct span icmp,
+               uint64_t now_ns);
+void nd6_ask(struct l3 *l, uint8_t port, const struct ip_addr *target, const struct mac *to,
+             uint64_t now_ns);
+void nd6_announce(struct l3 *l, uint8_t port, const struct ip_addr *own, uint64_t now_ns);
+bool nd6_is_for_us(const struct l3 *l, uint8_t port, const struct ip_addr *dst);
+
+#endif

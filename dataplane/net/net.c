@@ -1,0 +1,493 @@
+#include "net/net.h"
+
+#include "base/must.h"
+#include "net/port.h"
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define BURST      32u
+#define BURSTS_MAX 4u /* per port and turn: bounded latency */
+#define RING_SIZE  1024u
+#define RING_TAKE  64u  /* packets from one other core in a turn */
+#define STASH      256u /* packets that a device did not take at once */
+#define BUFFERS    32768u
+#define CACHE      256u
+#define NEWS_SIZE  256u
+#define RETA_SIZE  128u
+
+/* A packet handed over carries its port and what is to be done with it in its private area. */
+struct passed {
+    uint8_t port;
+    uint8_t send; /* else: received */
+};
+
+struct news {
+    struct ip_addr ip;
+    struct mac mac;
+    uint8_t port;
+    bool answer;
+};
+
+struct tx_queue {
+    struct rte_mbuf *m[STASH];
+    uint32_t n;
+};
+
+struct net_core {
+    struct net *net;
+    uint32_t core;
+    struct rte_mempool *pool;
+    struct l3 *l3;
+    struct net_up up;
+    uint64_t now_ns;
+    struct tx_queue tx[L3_PORTS_MAX];
+};
+
+struct net {
+    struct port ports[L3_PORTS_MAX];
+    struct l3_port l3_ports[L3_PORTS_MAX];
+    uint32_t port_count, cores, buffers;
+    struct steer steer;
+    struct net_core *core[EAL_CPUS_MAX];
+    struct rte_ring *packets[EAL_CPUS_MAX][EAL_CPUS_MAX]; /* from, to */
+    struct rte_ring *news[EAL_CPUS_MAX][EAL_CPUS_MAX];
+};
+
+/* --- sending --- */
+
+static void count(struct net_core *nc, enum l3_counter c, uint64_t n)
+{
+    ctr_add(&l3_counters(nc->l3)[c], n);
+}
+
+static void flush_port(struct net_core *nc, uint32_t port)
+{
+    struct tx_queue *q = &nc->tx[port];
+    uint32_t done = 0;
+
+    while (done < q->n) {
+        uint16_t n = rte_eth_tx_burst(nc->net->ports[port].id, (uint16_t)nc->core, q->m + done,
+                                      (uint16_t)(q->n - done));
+
+        if (n == 0)
+            break;
+        done += n;
+    }
+    if (done == 0)
+        return;
+    count(nc, NET_CTR_TX_PKTS, done);
+    q->n -= done;
+    if (q->n)
+        memmove(q->m, q->m + done, q->n * sizeof(q->m[0]));
+}
+
+static void enqueue(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
+{
+    struct tx_queue *q = &nc->tx[port];
+
+    if (q->n == STASH)
+        flush_port(nc, port);
+    if (q->n == STASH) { /* like a full queue of a router: the newest is lost */
+        count(nc, NET_CTR_TX_FULL, 1);
+        rte_pktmbuf_free(m);
+        return;
+    }
+    q->m[q->n++] = m;
+}
+
+static bool hand_over(struct net_core *nc, uint32_t to, struct rte_mbuf *m, uint32_t port,
+                      bool send)
+{
+    struct passed *p = (struct passed *)rte_mbuf_to_priv(m);
+
+    p->port = (uint8_t)port;
+    p->send = send;
+    if (rte_ring_sp_enqueue(nc->net->packets[nc->core][to], m) == 0)
+        return true;
+    count(nc, NET_CTR_STEER_DROPPED, 1);
+    rte_pktmbuf_free(m);
+    return false;
+}
+
+/* A chain has to say so: the engine links buffers, devices want counts. */
+static struct rte_mbuf *as_packet(struct nbuf *m)
+{
+    struct rte_mbuf *head = nbuf_mbuf(m);
+    uint32_t len = 0;
+    uint16_t segs = 0;
+
+    if (!head->next)
+        return head;
+    for (struct rte_mbuf *i = head; i; i = i->next) {
+        len += i->data_len;
+        segs++;
+    }
+    head->pkt_len = len;
+    head->nb_segs = segs;
+    return head;
+}
+
+/* By a core that has a queue of the port. Data in flight stays TCP's: it goes as a copy. */
+static void send_elsewhere(struct net_core *nc, uint8_t port, struct rte_mbuf *pkt)
+{
+    struct rte_mbuf *own = pkt;
+
+    if (rte_mbuf_refcnt_read(pkt) > 1 || pkt->next) {
+        own = rte_pktmbuf_copy(pkt, nc->pool, 0, UINT32_MAX);
+        rte_pktmbuf_free(pkt);
+        if (!own) {
+            count(nc, NET_CTR_NO_BUFFER, 1);
+            return;
+        }
+    }
+    hand_over(nc, nc->core % nc->net->ports[port].queues, own, port, true);
+}
+
+static void env_tx(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+    const struct port *p = &nc->net->ports[port];
+    struct rte_mbuf *pkt = as_packet(m);
+
+    count(nc, NET_CTR_TX_BYTES, pkt->pkt_len);
+    if (nc->core < p->queues)
+        enqueue(nc, port, pkt);
+    else
+        send_elsewhere(nc, port, pkt);
+}
+
+/* --- what other cores want to know --- */
+
+static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+                      bool answer)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+    struct news item = {*ip, *mac, port, answer};
+
+    for (uint32_t to = 0; to < nc->net->cores; to++) {
+        if (to != nc->core)
+            (void)rte_ring_sp_enqueue_elem(nc->net->news[nc->core][to], &item, sizeof(item));
+    }
+}
+
+static void read_news(struct net_core *nc)
+{
+    struct news item;
+
+    for (uint32_t from = 0; from < nc->net->cores; from++) {
+        for (uint32_t n = 0; from != nc->core && n < NEWS_SIZE; n++) {
+            if (rte_ring_sc_dequeue_elem(nc->net->news[from][nc->core], &item, sizeof(item)) != 0)
+                break;
+            l3_heard(nc->l3, item.port, &item.ip, &item.mac, item.answer, nc->now_ns);
+        }
+    }
+}
+
+/* --- receiving --- */
+
+static void env_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+
+    nc->up.tcp(nc->up.ctx, m, s);
+}
+
+static void env_icmp(void *ctx, const struct l3_icmp_error *e)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+
+    nc->up.icmp_error(nc->up.ctx, e);
+}
+
+/* Whose is it? Only TCP and errors about it have an owner; all else stays where it arrived. */
+static uint32_t owner_of(struct net_core *nc, const struct port *p, struct rte_mbuf *m)
+{
+    const struct steer *s = &nc->net->steer;
+    struct ip_addr src, dst;
+    uint16_t sport, dport;
+    uint32_t hash;
+
+    if (!steer_tuple(span_of(rte_pktmbuf_mtod(m, void *), m->data_len), &src, &dst, &sport, &dport))
+        return nc->core;
+    hash = steer_hash(s, &src, &dst, sport, dport);
+    if (p->rss && (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH))
+        count(nc, m->hash.rss == hash ? NET_CTR_STEER_AGREED : NET_CTR_STEER_MISMATCH, 1);
+    return steer_owner_of_hash(s, hash);
+}
+
+static void received(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
+{
+    uint32_t owner = nc->net->cores == 1 ? 0 : owner_of(nc, &nc->net->ports[port], m);
+
+    if (owner != nc->core) {
+        if (hand_over(nc, owner, m, port, false))
+            count(nc, NET_CTR_STEER_OUT, 1);
+        return;
+    }
+    l3_input(nc->l3, (uint8_t)port, nbuf_of(m), nc->now_ns);
+}
+
+static uint32_t poll_port(struct net_core *nc, uint32_t port)
+{
+    uint32_t total = 0;
+
+    for (uint32_t b = 0; b < BURSTS_MAX; b++) {
+        struct rte_mbuf *m[BURST];
+        uint16_t n = rte_eth_rx_burst(nc->net->ports[port].id, (uint16_t)nc->core, m, BURST);
+
+        for (uint16_t i = 0; i < n; i++) {
+            if (i + 3 < n)
+                rte_prefetch0(rte_pktmbuf_mtod(m[i + 3], void *));
+            received(nc, port, m[i]);
+        }
+        total += n;
+        if (n < BURST)
+            break;
+    }
+    return total;
+}
+
+static uint32_t poll_rings(struct net_core *nc)
+{
+    uint32_t total = 0;
+
+    for (uint32_t from = 0; from < nc->net->cores; from++) {
+        void *m[RING_TAKE];
+        unsigned n;
+
+        if (from == nc->core)
+            continue;
+        n = rte_ring_sc_dequeue_burst(nc->net->packets[from][nc->core], m, RING_TAKE, NULL);
+        for (unsigned i = 0; i < n; i++) {
+            struct rte_mbuf *pkt = (struct rte_mbuf *)m[i];
+            struct passed p = *(struct passed *)rte_mbuf_to_priv(pkt);
+
+            if (p.send) {
+                enqueue(nc, p.port, pkt);
+            } else {
+                count(nc, NET_CTR_STEER_IN, 1);
+                l3_input(nc->l3, p.port, nbuf_of(pkt), nc->now_ns);
+            }
+        }
+        total += n;
+    }
+    return total;
+}
+
+uint32_t net_core_poll(struct net_core *nc, uint64_t now_ns)
+{
+    uint32_t n = 0;
+
+    nc->now_ns = now_ns;
+    for (uint32_t p = 0; p < nc->net->port_count; p++) {
+        if (nc->core < nc->net->ports[p].queues)
+            n += poll_port(nc, p);
+    }
+    if (nc->net->cores > 1) {
+        n += poll_rings(nc);
+        read_news(nc);
+    }
+    l3_timers(nc->l3, now_ns);
+    return n;
+}
+
+void net_core_flush(struct net_core *nc, uint64_t now_ns)
+{
+    (void)now_ns;
+    for (uint32_t p = 0; p < nc->net->port_count; p++) {
+        if (nc->tx[p].n)
+            flush_port(nc, p);
+    }
+}
+
+/* --- life --- */
+
+static res make_rings(struct net *n, struct report *report)
+{
+    for (uint32_t a = 0; a < n->cores; a++) {
+        for (uint32_t b = 0; b < n->cores; b++) {
+            char name[RTE_RING_NAMESIZE];
+
+            if (a == b)
+                continue;
+            snprintf(name, sizeof(name), "pkt_%u_%u", a, b);
+            n->packets[a][b] =
+                rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+            snprintf(name, sizeof(name), "news_%u_%u", a, b);
+            n->news[a][b] = rte_ring_create_elem(name, sizeof(struct news), NEWS_SIZE,
+                                                 SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+            if (!n->packets[a][b] || !n->news[a][b]) {
+                report_add(report, REPORT_ERROR, NULL, 0, NULL, "no memory for rings: %s",
+                           rte_strerror(rte_errno));
+                return ERR(NOMEM);
+            }
+        }
+    }
+    return OK;
+}
+
+static res make_cores(struct net *n, const struct net_config *cfg, struct report *report)
+{
+    for (uint32_t i = 0; i < n->cores; i++) {
+        char name[RTE_MEMPOOL_NAMESIZE];
+        struct net_core *nc = (struct net_core *)calloc(1, sizeof(*nc));
+
+        if (!nc)
+            return ERR(NOMEM);
+        n->core[i] = nc;
+        nc->net = n;
+        nc->core = i;
+        snprintf(name, sizeof(name), "nbuf_%u", i);
+        nc->pool = rte_pktmbuf_pool_create(name, n->buffers, CACHE, NBUF_META_B,
+                                           NBUF_HEADROOM_B + NBUF_ROOM_B,
+                                           (int)rte_lcore_to_socket_id(eal_lcore(i)));
+        if (!nc->pool) {
+            report_add(report, REPORT_ERROR, NULL, 0, "a smaller memory.buffers_mb, or more memory",
+                       "%u packet buffers for core %u: %s", n->buffers, i, rte_strerror(rte_errno));
+            return ERR(NOMEM);
+        }
+    }
+    (void)cfg;
+    return OK;
+}
+
+static res open_ports(struct net *n, const struct net_config *cfg, struct report *report)
+{
+    struct rte_mempool *pools[EAL_CPUS_MAX];
+
+    for (uint32_t i = 0; i < n->cores; i++)
+        pools[i] = n->core[i]->pool;
+    for (uint32_t i = 0; i < cfg->port_count; i++) {
+        struct port_plan plan = {cfg->eal.devices[i], i,     n->cores,
+                                 cfg->ports[i].mtu,   pools, &n->steer};
+
+        TRY(port_open(&plan, report, &n->ports[i]));
+        n->port_count++;
+        n->l3_ports[i] = cfg->ports[i];
+        n->l3_ports[i].mac = n->ports[i].mac;
+        n->l3_ports[i].mtu = n->ports[i].mtu;
+    }
+    return OK;
+}
+
+res net_start(const struct net_config *cfg, struct report *report, struct net **out)
+{
+    struct net *n = (struct net *)calloc(1, sizeof(*n));
+    uint8_t seed[RNG_SEED_B];
+    struct rng rng;
+    bool huge;
+    res r;
+
+    if (!n || getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+        return ERR(NOMEM);
+    rng_init(&rng, seed);
+    n->cores = cfg->eal.cpu_count;
+    n->buffers = cfg->buffers ? cfg->buffers : BUFFERS;
+    r = eal_start(&cfg->eal, report, &huge);
+    if (!IS_OK(r)) {
+        free(n);
+        return r;
+    }
+    steer_init(&n->steer, n->cores, RETA_SIZE, &rng);
+    r = make_rings(n, report);
+    if (IS_OK(r))
+        r = make_cores(n, cfg, report);
+    if (IS_OK(r))
+        r = open_ports(n, cfg, report);
+    if (!IS_OK(r)) {
+        net_stop(n);
+        return r;
+    }
+    *out = n;
+    return OK;
+}
+
+void net_stop(struct net *n)
+{
+    if (!n)
+        return;
+    for (uint32_t i = 0; i < n->port_count; i++)
+        port_close(&n->ports[i]);
+    for (uint32_t i = 0; i < n->cores; i++)
+        free(n->core[i]);
+    eal_stop();
+    free(n);
+}
+
+struct net_core *net_core_of(struct net *n, uint32_t core)
+{
+    return n->core[core];
+}
+
+struct nbuf_pool *net_core_pool(struct net_core *nc)
+{
+    return (struct nbuf_pool *)nc->pool;
+}
+
+res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng,
+                   struct log_out *log, uint64_t now_ns)
+{
+    struct l3_env env = {.ctx = nc,
+                         .pool = net_core_pool(nc),
+                         .rng = rng,
+                         .log = log,
+                         .tx = env_tx,
+                         .tcp = env_tcp,
+                         .icmp_error = env_icmp,
+                         .heard = nc->net->cores > 1 ? env_heard : NULL,
+                         .announces = nc->core == 0};
+
+    nc->up = *up;
+    nc->now_ns = now_ns;
+    return l3_new(&env, nc->net->l3_ports, nc->net->port_count, now_ns, &nc->l3);
+}
+
+void net_core_end(struct net_core *nc)
+{
+    for (uint32_t p = 0; p < nc->net->port_count; p++) {
+        flush_port(nc, p);
+        for (uint32_t i = 0; i < nc->tx[p].n; i++)
+            rte_pktmbuf_free(nc->tx[p].m[i]);
+        nc->tx[p].n = 0;
+    }
+    l3_free(nc->l3);
+    nc->l3 = NULL;
+}
+
+struct l3 *net_core_l3(struct net_core *nc)
+{
+    return nc->l3;
+}
+
+bool net_core_owns(const struct net_core *nc, const struct ip_addr *laddr,
+                   const struct ip_addr *raddr, uint16_t lport, uint16_t rport)
+{
+    /* As the reply will be seen: from the remote side to us. */
+    return steer_owner(&nc->net->steer, raddr, laddr, rport, lport) == nc->core;
+}
+
+bool net_offloads_csum(const struct net *n)
+{
+    for (uint32_t i = 0; i < n->port_count; i++) {
+        if (!n->ports[i].tx_csum)
+            return false;
+    }
+    return n->port_count > 0;
+}
+
+void net_port_text(const struct net *n, uint32_t port, struct sb *out)
+{
+    port_text(&n->ports[port], &n->steer, out);
+}
+
+uint32_t net_buffers_total(const struct net *n)
+{
+    return n->buffers * n->cores;
+}

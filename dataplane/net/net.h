@@ -1,0 +1,60 @@
+/**
+ * net: devices and cores together. Opens what the configuration names, and gives each core its end: a
+ * struct net_core that receives bursts, hands packets to the core that owns their flow, runs the
+ * engine (l3) and sends.
+ *
+ * Between cores there are only single-producer rings: packets for their owner, packets for a core that
+ * has a queue of the port, news of neighbours. A packet that was handed over is not handed over again.
+ */
+#ifndef SALLYPORT_NET_NET_H
+#define SALLYPORT_NET_NET_H
+
+#include "net/eal.h"
+#include "net/l3.h"
+#include "net/steer.h"
+
+struct net;
+struct net_core;
+
+struct net_config {
+    struct eal_config eal;
+    struct l3_port ports[L3_PORTS_MAX]; /* mac is filled in; mtu 0: the device's */
+    uint32_t port_count;
+    uint32_t buffers; /* per core; 0: default */
+};
+
+/* EAL, ports, pools, rings. Once per process. */
+MUST_CHECK res net_start(const struct net_config *cfg, struct report *report, struct net **out);
+void net_stop(struct net *n); /* after all cores have ended */
+
+struct net_core *net_core_of(struct net *n, uint32_t core);
+struct nbuf_pool *net_core_pool(struct net_core *nc);
+
+/* What the core does with what comes up. */
+struct net_up {
+    void *ctx;
+    void (*tcp)(void *ctx, struct nbuf *m, const struct l3_segment *s);
+    void (*icmp_error)(void *ctx, const struct l3_icmp_error *e);
+};
+
+/* On the core, before its first turn. */
+MUST_CHECK res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng,
+                              struct log_out *log, uint64_t now_ns);
+void net_core_end(struct net_core *nc);
+
+/* Receive and process; bounded. Returns packets seen. */
+uint32_t net_core_poll(struct net_core *nc, uint64_t now_ns);
+/* Everything that was sent in this turn goes to the devices. */
+void net_core_flush(struct net_core *nc, uint64_t now_ns);
+
+struct l3 *net_core_l3(struct net_core *nc);
+/* Does a flow with this tuple (local, remote) come to this core? */
+bool net_core_owns(const struct net_core *nc, const struct ip_addr *laddr,
+                   const struct ip_addr *raddr, uint16_t lport, uint16_t rport);
+/* All ports together: what may be left to devices. */
+bool net_offloads_csum(const struct net *n);
+
+void net_port_text(const struct net *n, uint32_t port, struct sb *out);
+uint32_t net_buffers_total(const struct net *n);
+
+#endif
