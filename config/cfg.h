@@ -204,7 +204,7 @@ struct cfg_limits {
 
 struct cfg_timeouts {
     struct cfg_node node;
-    uint32_t handshake_ms, header_ms, body_ms, keepalive_ms, send_ms;
+    uint32_t handshake_ms, header_ms, body_ms, keepalive_ms, send_ms, drain_ms;
 };
 
 struct cfg_access_log {

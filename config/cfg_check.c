@@ -294,7 +294,8 @@ static void warn_unused(struct report *r, const bool *used, const struct cfg_lis
 {
     for (uint32_t i = 0; i < list->n; i++) {
         if (!used[i])
-            cfg_mistake(r, REPORT_WARN, (const struct cfg_node *)((char *)list->v + i * each),
+            cfg_mistake(r, REPORT_WARN,
+                        (const struct cfg_node *)(const void *)((char *)list->v + i * each),
                         CFG_WHOLE, NULL, "nothing uses it");
     }
 }

@@ -218,14 +218,15 @@ static bool file_value(struct cfg_want *w, const struct cfg_key *k, const char *
 
     if (!path)
         return cannot(w, text, "out of memory");
-    *out = path;
     if (strlen(path) > TEXT_MAX_B)
         return cannot(w, text, "this path is too long");
     if (k->type == CFG_T_SOCKET && strlen(path) > 107)
         return cannot(w, path, "the path of a Unix socket has at most 107 bytes");
-    if (w->no_files || word || k->type == CFG_T_SOCKET)
-        return true;
-    return k->type == CFG_T_FILE ? input_ok(w, path) : output_ok(w, path);
+    if (!w->no_files && !word && k->type != CFG_T_SOCKET &&
+        !(k->type == CFG_T_FILE ? input_ok(w, path) : output_ok(w, path)))
+        return false;
+    *out = path;
+    return true;
 }
 
 static bool lower_copy(struct cfg_want *w, const char *text, const char **out)

@@ -1,6 +1,7 @@
 #include "config/cfg_value.h"
 
 #include "config/cfg_near.h"
+#include "config/duration.h"
 
 #include <stdlib.h>
 
@@ -113,10 +114,15 @@ static bool with_unit(const char *text, const struct unit *units, int64_t *out)
     return false;
 }
 
+bool duration_parse(const char *text, int64_t *ms)
+{
+    return with_unit(text, durations, ms);
+}
+
 bool cfg_parse_duration(const struct cfg_raw *raw, int64_t *ms)
 {
     if (raw->kind == CFG_RAW_TEXT)
-        return with_unit(raw->s, durations, ms);
+        return duration_parse(raw->s, ms);
     if (raw->kind == CFG_RAW_INT && raw->i >= 0 && raw->i <= INT64_MAX / 1000) {
         *ms = raw->i * 1000;
         return true;

@@ -31,7 +31,7 @@ void sb_char(struct sb *s, char c);
 void sb_u64(struct sb *s, uint64_t v);
 void sb_hex(struct sb *s, struct span bytes);                      /* lower case, no separators */
 void sb_fmt(struct sb *s, const char *fmt, ...) PRINTF_LIKE(2, 3); /* cold path only */
-void sb_vfmt(struct sb *s, const char *fmt, va_list args);
+void sb_vfmt(struct sb *s, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 
 /* The text as a JSON string with its quotes; bytes outside ASCII that are not UTF-8 become \u00XX. */
 void sb_json(struct sb *s, struct span text);

@@ -374,14 +374,14 @@ static void many_hosts_are_read_in_reasonable_time(void)
     free(text);
 }
 
-#define TESTS(X)                                                                                 \
-    X(a_small_configuration_is_completed)                                                        \
-    X(every_kind_of_value_is_read) X(one_value_is_a_list_of_one)                                 \
-        X(hosts_inherit_tls_and_locations_inherit_client_cert)                                   \
-            X(trust_lists_are_sorted_and_each_once) X(what_is_taken_without_trust_needs_none)    \
-                X(odd_things_are_warnings) X(what_is_shown_is_the_same_configuration)            \
-                    X(what_cannot_change_is_found) X(what_can_change_is_no_difference)           \
-                        X(files_are_read_and_checked) X(a_file_that_is_not_there_leaves_nothing) \
-                            X(cut_and_changed_texts_do_no_harm)                                  \
-                                X(many_hosts_are_read_in_reasonable_time)
+#define TESTS(X)                                                                             \
+    X(a_small_configuration_is_completed)                                                    \
+    X(every_kind_of_value_is_read)                                                           \
+    X(one_value_is_a_list_of_one) X(hosts_inherit_tls_and_locations_inherit_client_cert)     \
+        X(trust_lists_are_sorted_and_each_once) X(what_is_taken_without_trust_needs_none)    \
+            X(odd_things_are_warnings) X(what_is_shown_is_the_same_configuration)            \
+                X(what_cannot_change_is_found) X(what_can_change_is_no_difference)           \
+                    X(files_are_read_and_checked) X(a_file_that_is_not_there_leaves_nothing) \
+                        X(cut_and_changed_texts_do_no_harm)                                  \
+                            X(many_hosts_are_read_in_reasonable_time)
 T_MAIN("cfg", TESTS)

@@ -1,0 +1,26 @@
+/**
+ * cmd: what the commands of the control socket do, and what they answer: {"ok":true, ...} or
+ * {"ok":false,"errors":[{"file","line","what","hint"}]}.
+ */
+#ifndef SALLYPORT_CONTROL_CMD_H
+#define SALLYPORT_CONTROL_CMD_H
+
+#include "control/ctl.h"
+#include "control/msg.h"
+
+#include <jansson.h>
+
+/* One line from a client. The answer is the caller's; NULL: out of memory. */
+json_t *cmd_line(struct ctl *c, struct span line);
+
+/* An answer that says no. */
+json_t *cmd_refusal(const struct report *r);
+
+/* A JSON string of any bytes: what is not UTF-8 becomes '?'. */
+json_t *cmd_text(const char *p, size_t len);
+
+/* cmd_view.c: what can be looked at. */
+json_t *cmd_status(const struct ctl *c);
+json_t *cmd_stats(const struct ctl *c, const struct msg *m, struct report *r);
+
+#endif

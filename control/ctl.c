@@ -1,0 +1,388 @@
+#include "control/ctl.h"
+
+#include "control/boot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+uint64_t ctl_mono_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+int64_t ctl_wall_s(void)
+{
+    return (int64_t)time(NULL);
+}
+
+/* --- reading a file --- */
+
+/* The file as a configuration. When it has mistakes, its certificates are looked at nonetheless. */
+static res load(const char *file, struct report *report, struct cfg **out)
+{
+    res r = cfg_load(file, report, out);
+
+    if (!IS_OK(r) && *out) {
+        gen_check_files(*out, ctl_wall_s(), report);
+        cfg_free(TAKE(*out));
+    }
+    return r;
+}
+
+/* Free what no core and no request uses any more. */
+static void reap(struct ctl *c)
+{
+    struct gen **at = &c->retired;
+
+    while (*at) {
+        struct gen *g = *at;
+
+        if (g->pinned || snap_held(&g->snap) > 0) {
+            at = &g->next;
+        } else {
+            *at = g->next;
+            gen_free(g, c->slots);
+        }
+    }
+    (void)tls_profile_reap();
+}
+
+uint32_t ctl_retired_count(const struct ctl *c)
+{
+    uint32_t n = 0;
+
+    for (const struct gen *g = c->retired; g; g = g->next)
+        n++;
+    return n;
+}
+
+static void breathe(void *ctx)
+{
+    struct ctl *c = (struct ctl *)ctx;
+
+    (void)ctl_drain(c);
+}
+
+static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct gen **out)
+{
+    struct gen_input in = {.before = c->now,
+                           .slots = c->slots,
+                           .number = c->last_gen + 1,
+                           .cores = c->dp_cfg.core_count,
+                           .now_s = ctl_wall_s(),
+                           .breathe = breathe,
+                           .ctx = c};
+
+    return gen_build(&in, cfg, report, out);
+}
+
+/* --- logs --- */
+
+/* Open what a configuration names. On failure neither is open. */
+static res open_logs(const struct cfg *cfg, struct report *report, struct sink *access,
+                     struct sink *error)
+{
+    *access = *error = (struct sink){.fd = -1};
+    TRY(sink_open(error, cfg->error_log->path, report));
+    if (cfg->access_log && !IS_OK(sink_open(access, cfg->access_log->path, report))) {
+        sink_close(error);
+        return ERR(FAIL);
+    }
+    return OK;
+}
+
+/* Put `next` in the place of `s`; the same file goes on counting. */
+static void replace(struct sink *s, const struct sink *next)
+{
+    bool same = s->path && next->path && strcmp(s->path, next->path) == 0;
+    uint64_t lines = same ? s->lines : 0, lost = same ? s->lost : 0;
+
+    sink_close(s);
+    *s = *next;
+    s->lines = lines;
+    s->lost = lost;
+}
+
+static void use_logs(struct ctl *c, const struct cfg *cfg, const struct sink *access,
+                     const struct sink *error)
+{
+    replace(&c->access, access);
+    replace(&c->elog.sink, error);
+    c->elog.level = (enum log_level)cfg->error_log->level;
+    c->access_error_said = c->error_error_said = 0;
+}
+
+res ctl_reopen_logs(struct ctl *c, struct report *report)
+{
+    res a = sink_reopen(&c->access, report);
+    res e = sink_reopen(&c->elog.sink, report);
+
+    return IS_OK(a) ? e : a;
+}
+
+/* --- life --- */
+
+res ctl_open(const char *file, struct report *report, struct ctl **out)
+{
+    DEFER(cfg_free_p) struct cfg *cfg = NULL;
+    struct ctl *c = (struct ctl *)calloc(1, sizeof(*c));
+    struct sink access, error;
+    res r;
+
+    *out = NULL;
+    if (!c)
+        return ERR(NOMEM);
+    arena_init(&c->boot);
+    c->started_ns = ctl_mono_ns();
+    c->elog.level = LOG_INFO;
+    c->file = strdup(file);
+    c->line = (char *)malloc(ACCESS_TEXT_MAX_B);
+    r = c->file && c->line ? slots_new(&c->slots) : ERR(NOMEM);
+    if (IS_OK(r))
+        r = load(file, report, &cfg);
+    if (IS_OK(r))
+        r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
+    if (IS_OK(r))
+        r = build(c, &cfg, report, &c->now);
+    if (IS_OK(r))
+        r = open_logs(c->now->cfg, report, &access, &error);
+    if (!IS_OK(r)) {
+        ctl_close(c);
+        return r;
+    }
+    use_logs(c, c->now->cfg, &access, &error);
+    c->last_gen = 1;
+    *out = c;
+    return OK;
+}
+
+static res publish(struct ctl *c, struct gen *next, struct report *report)
+{
+    struct snap *old = NULL;
+    res r = captures_add(&c->captures, next->snap.gen, &next->snap.capture);
+
+    c->last_gen = next->snap.gen;
+    if (IS_OK(r))
+        r = dp_publish(c->dp, &next->snap, CTL_PUBLISH_MS, &old, &c->adopted_ns);
+    if (IS_OK(r)) {
+        c->loaded_s = ctl_wall_s();
+        return OK;
+    }
+    report_add(report, REPORT_ERROR, NULL, 0, "the configuration before is still in force",
+               r.code == RES_TIMEOUT ? "a core did not take the new configuration within %d ms"
+                                     : "the new configuration could not be published",
+               CTL_PUBLISH_MS);
+    return r;
+}
+
+res ctl_start(struct ctl *c, struct report *report)
+{
+    TRY(dp_start(&c->dp_cfg, report, &c->dp));
+    c->state = CTL_RUNNING;
+    TRY(publish(c, c->now, report));
+    elog_report(&c->elog, "config.warning", report);
+    return OK;
+}
+
+void ctl_close(struct ctl *c)
+{
+    if (!c)
+        return;
+    if (c->stop.begun)
+        pthread_join(c->stop.thread, NULL);
+    if (c->dp) {
+        if (!c->stop.begun)
+            c->stop.forced = !IS_OK(dp_stop(c->dp, 0));
+        (void)ctl_drain(c);
+        dp_free(c->dp);
+        c->dp = NULL;
+    }
+    while (c->retired) {
+        struct gen *g = c->retired;
+
+        c->retired = g->next;
+        gen_free(g, c->slots);
+    }
+    gen_free(c->now, c->slots);
+    (void)tls_profile_reap();
+    ctl_logs_flush(c);
+    sink_close(&c->access);
+    sink_close(&c->elog.sink);
+    captures_fini(&c->captures);
+    slots_free(c->slots);
+    arena_fini(&c->boot);
+    free(c->file);
+    free(c->line);
+    free(c);
+}
+
+/* --- reload --- */
+
+static void retire(struct ctl *c, struct gen *g)
+{
+    g->next = c->retired;
+    c->retired = g;
+}
+
+/* From here on `next` is in force, or it cannot be told which one is. */
+static res put_in_force(struct ctl *c, struct gen *next, struct report *report)
+{
+    res r = publish(c, next, report);
+
+    if (!IS_OK(r)) {
+        next->pinned = true; /* some core may read it until a later one is adopted by all */
+        retire(c, next);
+        return r;
+    }
+    for (struct gen *g = c->retired; g; g = g->next)
+        g->pinned = false;
+    retire(c, c->now);
+    c->now = next;
+    return OK;
+}
+
+static res reload(struct ctl *c, const char *file, struct report *report)
+{
+    DEFER(cfg_free_p) struct cfg *cfg = NULL;
+    struct sink access, error;
+    struct gen *next;
+    char *name = strdup(file);
+    res r = name ? load(file, report, &cfg) : ERR(NOMEM);
+
+    if (IS_OK(r))
+        r = cfg_fixed_same(c->now->cfg, cfg, report) ? OK : ERR(FAIL);
+    if (IS_OK(r))
+        r = build(c, &cfg, report, &next);
+    if (!IS_OK(r)) {
+        free(name);
+        return r;
+    }
+    r = open_logs(next->cfg, report, &access, &error);
+    if (!IS_OK(r)) {
+        gen_free(next, c->slots);
+        free(name);
+        return r;
+    }
+    r = put_in_force(c, next, report);
+    if (!IS_OK(r)) {
+        sink_close(&access);
+        sink_close(&error);
+        free(name);
+        return r;
+    }
+    (void)ctl_drain(c);
+    use_logs(c, next->cfg, &access, &error);
+    free(c->file);
+    c->file = name;
+    return OK;
+}
+
+static void say_reload(struct ctl *c, bool good, const char *file, const struct report *report)
+{
+    char gen[32], us[32];
+
+    elog_report(&c->elog, good ? "config.warning" : "config.mistake", report);
+    snprintf(gen, sizeof(gen), "%llu", (unsigned long long)c->now->snap.gen);
+    snprintf(us, sizeof(us), "%llu", (unsigned long long)(c->adopted_ns / 1000));
+    if (good)
+        elog(&c->elog, LOG_INFO, "reload.done", "file", file, "gen", gen, "adopted_us", us, NULL);
+    else
+        elog(&c->elog, LOG_OPER, "reload.refused", "file", file, "gen", gen, NULL);
+}
+
+res ctl_reload(struct ctl *c, const char *file, struct report *report)
+{
+    char *name;
+    res r;
+
+    if (c->state != CTL_RUNNING) {
+        report_add(report, REPORT_ERROR, NULL, 0, NULL,
+                   "not running any more: it is being stopped");
+        return ERR(FAIL);
+    }
+    name = strdup(file ? file : c->file);
+    r = name ? reload(c, name, report) : ERR(NOMEM);
+    if (r.code == RES_NOMEM)
+        report_add(report, REPORT_ERROR, name, 0, NULL, "out of memory");
+    if (IS_OK(r)) {
+        c->reloads_good++;
+    } else {
+        c->reloads_bad++;
+        if (!IS_OK(ctl_reopen_logs(c, report))) /* they may have been rotated all the same */
+            r = ERR(FAIL);
+    }
+    say_reload(c, IS_OK(r), name ? name : "?", report);
+    free(name);
+    reap(c);
+    return r;
+}
+
+res ctl_check(const char *file, struct report *report)
+{
+    DEFER(cfg_free_p) struct cfg *cfg = NULL;
+    struct arena boot;
+    struct dp_config dp_cfg;
+    struct slots *slots = NULL;
+    struct gen_input in = {.number = 1, .cores = 1, .now_s = ctl_wall_s()};
+    struct gen *g = NULL;
+    res r, build_r;
+
+    TRY(load(file, report, &cfg));
+    TRY(slots_new(&slots));
+    arena_init(&boot);
+    in.slots = slots;
+    r = boot_config(cfg, &boot, report, &dp_cfg);
+    build_r = gen_build(&in, &cfg, report, &g);
+    gen_free(g, slots);
+    (void)tls_profile_reap();
+    slots_free(slots);
+    arena_fini(&boot);
+    return IS_OK(r) ? build_r : r;
+}
+
+/* --- turns, end --- */
+
+static void *stop_thread(void *arg)
+{
+    struct ctl *c = (struct ctl *)arg;
+    res r = dp_stop(c->dp, c->stop.deadline_ms);
+
+    c->stop.forced = r.code == RES_TIMEOUT;
+    __atomic_store_n(&c->stop.done, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+void ctl_stop(struct ctl *c, uint32_t deadline_ms)
+{
+    char text[32];
+
+    if (c->state != CTL_RUNNING)
+        return;
+    snprintf(text, sizeof(text), "%u", deadline_ms);
+    elog(&c->elog, LOG_INFO, "stop.begun", "deadline_ms", text, NULL);
+    c->state = CTL_DRAINING;
+    c->stop.deadline_ms = deadline_ms;
+    /* dp_stop waits for the cores. Their rings must be read meanwhile, so it waits in a thread of its own. */
+    c->stop.begun = pthread_create(&c->stop.thread, NULL, stop_thread, c) == 0;
+    if (!c->stop.begun)
+        (void)stop_thread(c);
+}
+
+bool ctl_tick(struct ctl *c)
+{
+    bool stopped = __atomic_load_n(&c->stop.done, __ATOMIC_ACQUIRE);
+    bool busy = ctl_drain(c);
+
+    reap(c);
+    if (stopped && !busy && c->state == CTL_DRAINING) {
+        c->state = CTL_STOPPED;
+        elog(&c->elog, c->stop.forced ? LOG_OPER : LOG_INFO, "stop.done", "connections",
+             c->stop.forced ? "aborted at the deadline" : "all finished", NULL);
+    }
+    ctl_logs_flush(c);
+    return busy;
+}

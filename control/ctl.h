@@ -1,0 +1,86 @@
+/**
+ * ctl: the control side as one object: the present generation and those that are still read, the slots, the
+ * logs, the data plane. One thread.
+ *
+ *     ctl_open      read and check the file, build generation 1, open the logs
+ *     ctl_start     start the data plane and publish
+ *     ctl_tick      every few milliseconds: logs out of the rings, old generations freed
+ *     ctl_reload    another file, or the same one again
+ *     ctl_stop      begin to drain; ctl_tick answers CTL_STOPPED when the cores have ended
+ *     ctl_close
+ */
+#ifndef SALLYPORT_CONTROL_CTL_H
+#define SALLYPORT_CONTROL_CTL_H
+
+#include "control/access_text.h"
+#include "control/elog.h"
+#include "control/gen.h"
+#include "dp.h"
+
+#include <pthread.h>
+
+#define CTL_PUBLISH_MS 2000 /* how long a core may take to adopt a generation */
+
+enum ctl_state { CTL_READY, CTL_RUNNING, CTL_DRAINING, CTL_STOPPED };
+
+struct ctl_stop {
+    pthread_t thread;
+    uint32_t deadline_ms;
+    bool begun;
+    int done;    /* atomic; set by the thread */
+    bool forced; /* connections were aborted at the deadline */
+};
+
+struct ctl {
+    enum ctl_state state;
+    char *file; /* of the present configuration, as it was named */
+    struct dp_config dp_cfg;
+    struct arena boot; /* texts of dp_cfg */
+    struct dp *dp;
+    struct gen *now, *retired;
+    struct slots *slots;
+    struct captures captures;
+    struct sink access;
+    struct elog elog;
+    char *line;          /* ACCESS_TEXT_MAX_B */
+    uint64_t started_ns; /* CLOCK_MONOTONIC */
+    int64_t loaded_s;    /* wall clock of the last publication */
+    uint64_t adopted_ns; /* how long all cores took for it */
+    uint64_t last_gen;   /* numbers are never used twice */
+    uint64_t reloads_good, reloads_bad;
+    uint64_t records_bad; /* in a ring, not whole */
+    uint64_t lost_said[SNAP_CORES_MAX];
+    uint64_t lost_said_ns;
+    int access_error_said, error_error_said; /* errno that was told of */
+    struct ctl_stop stop;
+};
+
+MUST_CHECK res ctl_open(const char *file, struct report *report, struct ctl **out);
+MUST_CHECK res ctl_start(struct ctl *c, struct report *report);
+void ctl_close(struct ctl *c);
+
+/* What `sallyport --check` and the command `check` do: everything but using it. */
+MUST_CHECK res ctl_check(const char *file, struct report *report);
+
+/**
+ * `file` may be NULL: the present one again. Log files are opened again in any case.
+ * Returns  FAIL: nothing has changed, the report says why, and so does the error log
+ */
+MUST_CHECK res ctl_reload(struct ctl *c, const char *file, struct report *report);
+MUST_CHECK res ctl_reopen_logs(struct ctl *c, struct report *report);
+
+/* True: there was something to do, so call again soon. */
+bool ctl_tick(struct ctl *c);
+
+/* Begin to drain. Nothing happens when it has begun already. */
+void ctl_stop(struct ctl *c, uint32_t deadline_ms);
+
+uint32_t ctl_retired_count(const struct ctl *c);
+uint64_t ctl_mono_ns(void);
+int64_t ctl_wall_s(void);
+
+/* ctl_logs.c: records out of the rings. True: there were some. */
+bool ctl_drain(struct ctl *c);
+void ctl_logs_flush(struct ctl *c);
+
+#endif

@@ -1,0 +1,261 @@
+/* Certificates and TLS contexts of a generation. */
+#include "control/gen_parts.h"
+
+#include "base/siphash.h"
+
+#include <stdlib.h>
+
+/* --- identities --- */
+
+/* Which purposes are asked of each identity. */
+static void mark_uses(const struct cfg *c, bool *server, bool *client)
+{
+    for (uint32_t i = 0; i < c->hosts.n; i++) {
+        for (uint32_t k = 0; k < c->hosts.v[i].identities.n; k++) {
+            if (c->hosts.v[i].identities.v[k] != CFG_NONE)
+                server[c->hosts.v[i].identities.v[k]] = true;
+        }
+    }
+    for (uint32_t i = 0; i < c->upstreams.n; i++) {
+        const struct cfg_upstream_tls *t = c->upstreams.v[i].tls;
+
+        if (t && t->identity != CFG_NONE)
+            client[t->identity] = true;
+    }
+}
+
+static res load_identity(const struct cfg_identity *id, bool server, bool client, int64_t now_s,
+                         struct report *report, struct identity **out)
+{
+    struct identity_source src = {.name = id->name,
+                                  .cert_file = id->cert,
+                                  .chain_file = id->chain,
+                                  .key_file = id->key,
+                                  .for_server = server,
+                                  .for_client = client};
+
+    return identity_load(&src, now_s, report, out);
+}
+
+res build_identities(struct build *b)
+{
+    const struct cfg *c = b->cfg;
+    uint32_t n = c->identities.n;
+    bool *server = ARENA_ARRAY(&b->g->arena, bool, n + 1);
+    bool *client = ARENA_ARRAY(&b->g->arena, bool, n + 1);
+    res all = OK;
+
+    b->g->identities = ARENA_ARRAY(&b->g->arena, struct identity *, n + 1);
+    if (!server || !client || !b->g->identities)
+        return ERR(NOMEM);
+    b->g->identity_count = n;
+    mark_uses(c, server, client);
+    for (uint32_t i = 0; i < n; i++) {
+        res r = load_identity(&c->identities.v[i], server[i], client[i], b->in->now_s, b->report,
+                              &b->g->identities[i]);
+
+        if (!IS_OK(r))
+            all = r; /* go on: all mistakes are said */
+        breathe(b);
+    }
+    return all;
+}
+
+/* --- trust --- */
+
+static res load_trust(const struct cfg *c, const struct cfg_refs *list, const char *name,
+                      struct report *report, struct trust **out)
+{
+    struct trust_source src = {.name = name,
+                               .partial_chain = c->trust.v[list->v[0]].partial_chain,
+                               .anchor_expiry = c->trust.v[list->v[0]].anchor_expiry};
+    size_t anchors = 0, others = 0;
+    const char **files;
+    res r;
+
+    for (uint32_t i = 0; i < list->n; i++) {
+        anchors += c->trust.v[list->v[i]].anchors.n;
+        others += c->trust.v[list->v[i]].intermediates.n;
+    }
+    files = (const char **)calloc(anchors + others + 1, sizeof(*files));
+    if (!files)
+        return ERR(NOMEM);
+    src.anchor_files = files;
+    src.intermediate_files = files + anchors;
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct cfg_trust *t = &c->trust.v[list->v[i]];
+
+        for (uint32_t k = 0; k < t->anchors.n; k++)
+            files[src.anchor_count++] = t->anchors.v[k];
+        for (uint32_t k = 0; k < t->intermediates.n; k++)
+            files[anchors + src.intermediate_count++] = t->intermediates.v[k];
+    }
+    r = trust_load(&src, report, out);
+    free(files);
+    return r;
+}
+
+/* "staff+partners", cut when it becomes too long. */
+static const char *list_name(struct build *b, const struct cfg_refs *list)
+{
+    char text[256];
+    struct sb s = sb_of(text, sizeof(text));
+
+    for (uint32_t i = 0; i < list->n; i++)
+        sb_fmt(&s, "%s%s", i ? "+" : "", b->cfg->trust.v[list->v[i]].name);
+    return arena_text(&b->g->arena, sb_span(&s));
+}
+
+/* The set of the generation before when it would give the same verdicts. */
+static struct trust *shared_trust(const struct build *b, struct trust *fresh)
+{
+    const struct gen *before = b->in->before;
+    uint64_t hash = hash_head(trust_id(fresh));
+    uint32_t step = 0, i;
+
+    while ((i = hix_next(&b->old_trusts, hash, &step)) != HIX_NONE) {
+        struct trust *old = before->snap.trusts[i].trust;
+
+        if (memcmp(trust_id(old), trust_id(fresh), 32) == 0) {
+            trust_unref(fresh);
+            return trust_ref(old);
+        }
+    }
+    return fresh;
+}
+
+static uint64_t list_hash(const struct cfg_refs *list)
+{
+    static const struct sip_key key = {1, 2}; /* the operator's own lists */
+
+    return siphash13(&key, list->v, list->n * sizeof(list->v[0]));
+}
+
+res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index)
+{
+    struct snap *s = &b->g->snap;
+    uint64_t hash = list_hash(list);
+    struct trust *t = NULL;
+    const char *name;
+    uint32_t step = 0;
+
+    *index = SNAP_NONE;
+    if (list->n == 0)
+        return OK;
+    while ((*index = hix_next(&b->lists, hash, &step)) != HIX_NONE) {
+        const struct cfg_refs *l = b->list_of[*index];
+
+        if (l->n == list->n && memcmp(l->v, list->v, l->n * sizeof(l->v[0])) == 0)
+            return s->trusts[*index].trust ? OK : ERR(FAIL);
+    }
+    if (s->trust_count == b->trust_cap)
+        return ERR(NOMEM);
+    name = list_name(b, list);
+    *index = s->trust_count++;
+    b->list_of[*index] = list;
+    hix_put(&b->lists, hash, *index);
+    breathe(b);
+    if (!name)
+        return ERR(NOMEM);
+    s->trusts[*index].name = span_str(name);
+    TRY(load_trust(b->cfg, list, name, b->report, &t));
+    s->trusts[*index].trust = shared_trust(b, t);
+    return OK;
+}
+
+/* A set that nothing uses is read nonetheless: its mistakes are mistakes of the file. */
+res build_unused_trusts(struct build *b)
+{
+    const struct cfg *c = b->cfg;
+    bool *used = ARENA_ARRAY(&b->g->arena, bool, c->trust.n + 1);
+    res all = OK;
+
+    if (!used)
+        return ERR(NOMEM);
+    for (uint32_t i = 0; i < b->g->snap.trust_count; i++) {
+        for (uint32_t k = 0; k < b->list_of[i]->n; k++)
+            used[b->list_of[i]->v[k]] = true;
+    }
+    for (uint32_t i = 0; i < c->trust.n; i++) {
+        struct cfg_refs one = {&i, 1};
+        struct trust *t = NULL;
+
+        if (!used[i]) {
+            res r = load_trust(c, &one, c->trust.v[i].name, b->report, &t);
+
+            if (IS_OK(r))
+                trust_unref(t);
+            else
+                all = r;
+        }
+    }
+    return all;
+}
+
+void gen_check_files(const struct cfg *c, int64_t now_s, struct report *report)
+{
+    for (uint32_t i = 0; i < c->trust.n; i++) {
+        struct cfg_refs one = {&i, 1};
+        struct trust *t = NULL;
+        bool whole = c->trust.v[i].name != NULL;
+
+        for (uint32_t k = 0; k < c->trust.v[i].anchors.n; k++)
+            whole &= c->trust.v[i].anchors.v[k] != NULL;
+        for (uint32_t k = 0; k < c->trust.v[i].intermediates.n; k++)
+            whole &= c->trust.v[i].intermediates.v[k] != NULL;
+        if (whole && IS_OK(load_trust(c, &one, c->trust.v[i].name, report, &t)))
+            trust_unref(t);
+    }
+    for (uint32_t i = 0; i < c->identities.n; i++) {
+        const struct cfg_identity *id = &c->identities.v[i];
+        struct identity *loaded = NULL;
+
+        if (id->name && id->cert && id->key &&
+            IS_OK(load_identity(id, false, false, now_s, report, &loaded)))
+            identity_unref(loaded);
+    }
+}
+
+/* --- TLS contexts --- */
+
+static struct tls_profile *find_profile(const struct hix *h, struct tls_profile *const *v,
+                                        const uint8_t *hash)
+{
+    uint32_t step = 0, i;
+
+    while ((i = hix_next(h, hash_head(hash), &step)) != HIX_NONE) {
+        if (memcmp(tls_profile_hash(v[i]), hash, 32) == 0)
+            return v[i];
+    }
+    return NULL;
+}
+
+res build_profile(struct build *b, const struct tls_settings *s, const struct cfg_node *at,
+                  struct tls_profile **out)
+{
+    const struct gen *before = b->in->before;
+    struct gen *g = b->g;
+    struct tls_profile *p = NULL;
+    uint8_t hash[32];
+
+    if (!IS_OK(tls_settings_hash(s, hash))) {
+        cfg_mistake(b->report, REPORT_ERROR, at, CFG_WHOLE, NULL, "its TLS settings are too long");
+        return ERR(FAIL);
+    }
+    *out = find_profile(&b->profiles, g->profiles, hash);
+    if (*out)
+        return OK;
+    if (g->profile_count == b->profile_cap)
+        return ERR(NOMEM);
+    if (before && before->snap.cores == b->in->cores)
+        p = find_profile(&b->old_profiles, before->profiles, hash);
+    if (p)
+        (void)tls_profile_ref(p);
+    else
+        TRY(tls_profile_new(s, b->in->cores, b->report, &p));
+    hix_put(&b->profiles, hash_head(hash), g->profile_count);
+    g->profiles[g->profile_count++] = p;
+    *out = p;
+    breathe(b);
+    return OK;
+}

@@ -1,0 +1,218 @@
+#include "lib/fake_crypto.h"
+
+#include "base/siphash.h"
+#include "crypto/identity.h"
+#include "crypto/tls_ctx.h"
+#include "crypto/trust.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct fake_crypto fake_crypto;
+
+struct trust {
+    uint32_t refs;
+    char name[256];
+    uint8_t id[32];
+};
+
+struct identity {
+    uint32_t refs;
+    char name[64];
+    uint8_t hash[32];
+};
+
+struct tls_profile {
+    uint32_t refs;
+    uint8_t hash[32];
+    struct tls_profile *next;
+};
+
+static struct tls_profile *dead;
+
+static void mix(uint8_t id[32], const void *p, size_t len)
+{
+    for (uint64_t i = 0; i < 4; i++) {
+        struct sip_key key = {i, 0};
+        uint64_t h;
+
+        memcpy(&key.k1, id + i * 8, 8);
+        h = siphash24(&key, p, len);
+        memcpy(id + i * 8, &h, 8);
+    }
+}
+
+/* The content goes into the id; a file that says "bad" is one. */
+static bool take_file(uint8_t id[32], const char *file, struct report *report)
+{
+    char text[4096];
+    FILE *f = fopen(file, "r");
+    size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+    text[n] = '\0';
+    if (f)
+        fclose(f);
+    fake_crypto.files_read++;
+    mix(id, text, n);
+    if (!f || strstr(text, "bad")) {
+        report_add(report, REPORT_ERROR, file, 1, NULL, "fake: this file is bad");
+        return false;
+    }
+    return true;
+}
+
+/* --- trust --- */
+
+res trust_load(const struct trust_source *src, struct report *report, struct trust **out)
+{
+    struct trust *t = (struct trust *)calloc(1, sizeof(*t));
+    bool good = true;
+
+    if (!t)
+        return ERR(NOMEM);
+    snprintf(t->name, sizeof(t->name), "%s", src->name);
+    for (size_t i = 0; i < src->anchor_count; i++)
+        good &= take_file(t->id, src->anchor_files[i], report);
+    mix(t->id, "|", 1);
+    for (size_t i = 0; i < src->intermediate_count; i++)
+        good &= take_file(t->id, src->intermediate_files[i], report);
+    mix(t->id, &src->partial_chain, sizeof(bool));
+    mix(t->id, &src->anchor_expiry, sizeof(bool));
+    if (!good) {
+        free(t);
+        return ERR(FAIL);
+    }
+    t->refs = 1;
+    fake_crypto.trusts++;
+    *out = t;
+    return OK;
+}
+
+struct trust *trust_ref(struct trust *t)
+{
+    t->refs++;
+    return t;
+}
+
+void trust_unref(struct trust *t)
+{
+    if (--t->refs == 0) {
+        fake_crypto.trusts--;
+        free(t);
+    }
+}
+
+const uint8_t *trust_id(const struct trust *t)
+{
+    return t->id;
+}
+
+const char *trust_name(const struct trust *t)
+{
+    return t->name;
+}
+
+/* --- identities --- */
+
+res identity_load(const struct identity_source *src, int64_t now_s, struct report *report,
+                  struct identity **out)
+{
+    struct identity *id = (struct identity *)calloc(1, sizeof(*id));
+    bool good;
+
+    (void)now_s;
+    if (!id)
+        return ERR(NOMEM);
+    snprintf(id->name, sizeof(id->name), "%s", src->name);
+    good = take_file(id->hash, src->cert_file, report);
+    good &= take_file(id->hash, src->key_file, report);
+    if (src->chain_file)
+        good &= take_file(id->hash, src->chain_file, report);
+    if (!good) {
+        free(id);
+        return ERR(FAIL);
+    }
+    id->refs = 1;
+    fake_crypto.identities++;
+    fake_crypto.last_for_server = src->for_server;
+    fake_crypto.last_for_client = src->for_client;
+    *out = id;
+    return OK;
+}
+
+void identity_unref(struct identity *id)
+{
+    if (--id->refs == 0) {
+        fake_crypto.identities--;
+        free(id);
+    }
+}
+
+/* --- profiles --- */
+
+res tls_settings_hash(const struct tls_settings *s, uint8_t out[32])
+{
+    char text[4096];
+    int n = snprintf(text, sizeof(text), "%d %d %d %d %d %s %s %s", s->server, s->min, s->max,
+                     s->ask_cert, s->tickets, s->ciphers12 ? s->ciphers12 : "-",
+                     s->ciphers13 ? s->ciphers13 : "-", s->groups ? s->groups : "-");
+
+    memset(out, 0, 32);
+    mix(out, text, (size_t)n);
+    for (uint32_t i = 0; i < s->alpn_count; i++)
+        mix(out, s->alpn[i], strlen(s->alpn[i]));
+    for (uint32_t i = 0; i < s->identity_count; i++)
+        mix(out, s->identities[i]->hash, 32);
+    return OK;
+}
+
+res tls_profile_new(const struct tls_settings *s, unsigned cores, struct report *report,
+                    struct tls_profile **out)
+{
+    struct tls_profile *p;
+
+    (void)cores;
+    if (s->ciphers12 && strstr(s->ciphers12, "NOPE")) {
+        report_add(report, REPORT_ERROR, NULL, 0, NULL, "fake: %s: no cipher NOPE", s->name);
+        return ERR(FAIL);
+    }
+    p = (struct tls_profile *)calloc(1, sizeof(*p));
+    if (!p)
+        return ERR(NOMEM);
+    p->refs = 1;
+    fake_crypto.profiles++;
+    fake_crypto.profiles_made++;
+    *out = p;
+    return tls_settings_hash(s, p->hash);
+}
+
+struct tls_profile *tls_profile_ref(struct tls_profile *p)
+{
+    p->refs++;
+    return p;
+}
+
+void tls_profile_unref(struct tls_profile *p)
+{
+    if (--p->refs)
+        return;
+    p->next = dead;
+    dead = p;
+}
+
+uint32_t tls_profile_reap(void)
+{
+    while (dead) {
+        struct tls_profile *p = dead;
+
+        dead = p->next;
+        fake_crypto.profiles--;
+        free(p);
+    }
+    return 0;
+}
+
+const uint8_t *tls_profile_hash(const struct tls_profile *p)
+{
+    return p->hash;
+}

@@ -1,0 +1,17 @@
+/**
+ * fake_crypto: trust sets, identities and TLS profiles made of the bytes of any files, for tests of control/.
+ * A file that contains "bad" is a mistake; so is the cipher "NOPE".
+ */
+#ifndef SALLYPORT_TESTS_FAKE_CRYPTO_H
+#define SALLYPORT_TESTS_FAKE_CRYPTO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+extern struct fake_crypto {
+    uint32_t trusts, identities, profiles; /* alive */
+    uint32_t profiles_made, files_read;
+    bool last_for_server, last_for_client;
+} fake_crypto;
+
+#endif
