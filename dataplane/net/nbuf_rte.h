@@ -6,6 +6,7 @@
 #define SALLYPORT_NET_NBUF_RTE_H
 
 #include <rte_mbuf.h>
+#include <rte_ring.h>
 
 struct nbuf;
 struct nbuf_pool;
@@ -139,10 +140,13 @@ static inline uint32_t nbuf_truesize(const struct nbuf *m)
     return (uint32_t)(sizeof(struct rte_mbuf) + NBUF_META_B) + nbuf_mbuf(m)->buf_len;
 }
 
+/* Pools are made with these, so that what they hold can be asked for. */
+#define NBUF_POOL_OPS "ring_mp_mc"
+
 static inline uint32_t nbuf_pool_free(const struct nbuf_pool *p)
 {
     /* Without what sits in the per-lcore caches: asking those means a walk over all lcores. */
-    return rte_mempool_ops_get_count(nbuf_mempool(p));
+    return rte_ring_count((const struct rte_ring *)nbuf_mempool(p)->pool_data);
 }
 
 static inline enum nbuf_csum nbuf_rx_csum(const struct nbuf *m)

@@ -345,9 +345,9 @@ static res make_cores(struct net *n, const struct net_config *cfg, struct report
         nc->net = n;
         nc->core = i;
         snprintf(name, sizeof(name), "nbuf_%u", i);
-        nc->pool = rte_pktmbuf_pool_create(name, n->buffers, CACHE, NBUF_META_B,
-                                           NBUF_HEADROOM_B + NBUF_ROOM_B,
-                                           (int)rte_lcore_to_socket_id(eal_lcore(i)));
+        nc->pool = rte_pktmbuf_pool_create_by_ops(
+            name, n->buffers, CACHE, NBUF_META_B, NBUF_HEADROOM_B + NBUF_ROOM_B,
+            (int)rte_lcore_to_socket_id(eal_lcore(i)), NBUF_POOL_OPS);
         if (!nc->pool) {
             report_add(report, REPORT_ERROR, NULL, 0, "a smaller memory.buffers_mb, or more memory",
                        "%u packet buffers for core %u: %s", n->buffers, i, rte_strerror(rte_errno));
