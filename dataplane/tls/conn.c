@@ -6,32 +6,7 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 
-/* Records without content that one turn takes from one session (KeyUpdate, empty records). */
-#define QUIET_RECORDS_MAX 8
-
-const struct ctr_desc tls_ctr_desc[] = {
-#define CTR(sym, name, help) {name, help},
-#include "tls/tls_ctr.def"
-#undef CTR
-};
-const unsigned tls_ctr_count = TLS_CTR_COUNT;
-
-const char *tls_why_name(enum tls_why why)
-{
-    static const char *const names[TLS_WHY_COUNT] = {
-#define X(sym, text) text,
-        TLS_WHYS(X)
-#undef X
-    };
-    return names[why];
-}
-
-static struct tls_conn *conn_of(const struct stream *s)
-{
-    return CONTAINER_OF(s, struct tls_conn, s);
-}
-
-static void set_state(struct tls_conn *c, enum tls_state st)
+void tls_conn_set_state(struct tls_conn *c, enum tls_state st)
 {
     c->state = (uint8_t)st;
 }
@@ -220,7 +195,7 @@ static void drop_session(struct tls_conn *c)
     c->ctx = NULL;
 }
 
-static void conn_free(struct tls_conn *c)
+void tls_conn_free(struct tls_conn *c)
 {
     drop_snap(c);
     drop_session(c);
@@ -275,14 +250,14 @@ void tls_conn_fail(struct tls_conn *c, enum tls_why why)
     count_failure(c, why);
     if (c->why == TLS_WHY_NONE)
         c->why = (uint8_t)why;
-    set_state(c, TLS_ST_DEAD);
+    tls_conn_set_state(c, TLS_ST_DEAD);
     drop_snap(c);
     c->s.owner_ops->on_event(c->s.owner, &c->s, STREAM_EV_CLOSED);
 }
 
 /* --- errors of the library --- */
 
-static void note_alerts(struct tls_conn *c)
+void tls_conn_note_alerts(struct tls_conn *c)
 {
     WOLFSSL_ALERT_HISTORY h;
 
@@ -295,7 +270,7 @@ static void note_alerts(struct tls_conn *c)
         c->alert_sent = (uint8_t)h.last_tx.code;
 }
 
-static enum tls_why why_of(const struct tls_conn *c, int error)
+enum tls_why tls_conn_why_of(const struct tls_conn *c, int error)
 {
     if (c->why != TLS_WHY_NONE)
         return (enum tls_why)c->why;
@@ -320,8 +295,8 @@ static void fail_by_library(struct tls_conn *c, int error)
     enum tls_why why;
 
     c->library_error = error;
-    note_alerts(c);
-    why = why_of(c, error);
+    tls_conn_note_alerts(c);
+    why = tls_conn_why_of(c, error);
     if (why == TLS_WHY_PROTOCOL)
         tls_conn_send_alert(c, handshake_failure);
     tls_conn_fail(c, why);
@@ -343,7 +318,7 @@ static void open_up(struct tls_conn *c)
     tls_count(tc, wolfSSL_version(c->ssl) == TLS1_3_VERSION ? TLS_CTR_TLS13 : TLS_CTR_TLS12);
     if (c->server && c->peer)
         tls_count(tc, TLS_CTR_WITH_CERT);
-    set_state(c, TLS_ST_OPEN);
+    tls_conn_set_state(c, TLS_ST_OPEN);
     drop_snap(c);
     if (stream_readable(&c->s))
         events |= STREAM_EV_READABLE;
@@ -373,7 +348,7 @@ static void shake(struct tls_conn *c)
     if (!tls_record_ready(c->lower) && !c->want_write && !stream_at_eof(c->lower) &&
         (c->server || c->state == TLS_ST_HANDSHAKE))
         return;
-    set_state(c, TLS_ST_HANDSHAKE);
+    tls_conn_set_state(c, TLS_ST_HANDSHAKE);
     c->want_write = false;
     r = c->server ? wolfSSL_accept(c->ssl) : wolfSSL_connect(c->ssl);
     if (r == WOLFSSL_SUCCESS) {
@@ -393,247 +368,7 @@ static void shake(struct tls_conn *c)
         fail_by_library(c, error);
 }
 
-/* --- after the handshake --- */
-
-/* Decrypt until there is something to read. False: the session failed (the owner was told nothing). */
-static bool fill(struct tls_conn *c)
-{
-    uint8_t one;
-
-    for (int i = 0; !c->eof && i < QUIET_RECORDS_MAX; i++) {
-        int r, error;
-
-        if (tls_session_clear(c->ssl).len || !tls_record_ready(c->lower))
-            break;
-        r = wolfSSL_peek(c->ssl, &one, 1);
-        if (r > 0) {
-            ctr_add(&c->core->ctr[TLS_CTR_BYTES_IN], tls_session_clear(c->ssl).len);
-            return true;
-        }
-        error = wolfSSL_get_error(c->ssl, r);
-        if (error == WOLFSSL_ERROR_WANT_READ)
-            continue;
-        if (error == WOLFSSL_ERROR_ZERO_RETURN) {
-            c->eof = true;
-            break;
-        }
-        c->library_error = error;
-        note_alerts(c);
-        c->why = (uint8_t)why_of(c, error);
-        return false;
-    }
-    if (!c->eof && tls_session_clear(c->ssl).len == 0) {
-        if (tls_record_ready(c->lower)) {
-            stream_again(c->lower); /* only quiet records so far: go on in the next turn */
-        } else if (stream_at_eof(c->lower) || (stream_readable(c->lower) && c->truncated)) {
-            c->eof = true;
-            c->truncated = true;
-            tls_count(c->core, TLS_CTR_TRUNCATED);
-        }
-    }
-    return true;
-}
-
-static void break_up(struct tls_conn *c)
-{
-    tls_count(c->core, TLS_CTR_BROKEN);
-    if (c->why == TLS_WHY_PROTOCOL)
-        tls_conn_send_alert(c, unexpected_message);
-    set_state(c, TLS_ST_DEAD);
-}
-
-static uint32_t op_readable(struct stream *s)
-{
-    struct tls_conn *c = conn_of(s);
-
-    if (c->state != TLS_ST_OPEN)
-        return 0;
-    if (!fill(c)) {
-        /* The owner asked, so it hears of it by an event of its own, in the next turn. */
-        break_up(c);
-        stream_again(c->lower);
-        return 0;
-    }
-    return (uint32_t)tls_session_clear(c->ssl).len;
-}
-
-static uint32_t op_peek(struct stream *s, struct span *v, uint32_t max)
-{
-    if (max == 0 || op_readable(s) == 0)
-        return 0;
-    v[0] = tls_session_clear(conn_of(s)->ssl);
-    return 1;
-}
-
-static void op_consume(struct stream *s, uint32_t n)
-{
-    struct tls_conn *c = conn_of(s);
-
-    if (n && c->ssl)
-        tls_session_take(c->ssl, n, tls_record_ready(c->lower));
-}
-
-static bool op_at_eof(const struct stream *s)
-{
-    const struct tls_conn *c = conn_of(s);
-
-    return c->eof && tls_session_clear(c->ssl).len == 0;
-}
-
-static uint32_t op_tx_space(struct stream *s)
-{
-    struct tls_conn *c = conn_of(s);
-    uint32_t below, records;
-
-    if (c->state != TLS_ST_OPEN || c->notify_sent || c->want_write)
-        return 0;
-    below = stream_tx_space(c->lower);
-    if (below <= TLS_SPARE_B + TLS_RECORD_OVER_B)
-        return 0;
-    below -= TLS_SPARE_B;
-    records = below / (TLS_RECORD_MAX_B + TLS_RECORD_OVER_B) + 1;
-    return below - records * TLS_RECORD_OVER_B;
-}
-
-static void *op_reserve(struct stream *s, uint32_t want, uint32_t *got)
-{
-    struct tls_conn *c = conn_of(s);
-    uint32_t space = op_tx_space(s);
-
-    if (space == 0)
-        return NULL;
-    *got = (uint32_t)min_size(min_size(want, space), TLS_RECORD_MAX_B);
-    return c->core->out;
-}
-
-static void op_commit(struct stream *s, uint32_t n)
-{
-    struct tls_conn *c = conn_of(s);
-    int r;
-
-    if (n == 0 || c->state != TLS_ST_OPEN)
-        return;
-    r = wolfSSL_write(c->ssl, c->core->out, (int)n);
-    if (r == (int)n) {
-        ctr_add(&c->core->ctr[TLS_CTR_BYTES_OUT], n);
-        return;
-    }
-    /* Room was reserved, so it is the heap that is out, or the session that is gone. */
-    c->library_error = wolfSSL_get_error(c->ssl, r);
-    c->why = (uint8_t)why_of(c, c->library_error);
-    break_up(c);
-    stream_again(c->lower);
-}
-
-static uint32_t op_unsent(const struct stream *s)
-{
-    return stream_unsent(conn_of(s)->lower);
-}
-
-static void op_again(struct stream *s)
-{
-    stream_again(conn_of(s)->lower);
-}
-
-static void send_notify(struct tls_conn *c)
-{
-    if (c->state != TLS_ST_OPEN || c->notify_sent)
-        return;
-    c->notify_sent = true;
-    (void)wolfSSL_shutdown(c->ssl); /* close_notify only: the peer's is not waited for */
-}
-
-static void op_shutdown(struct stream *s)
-{
-    struct tls_conn *c = conn_of(s);
-
-    send_notify(c);
-    stream_shutdown(c->lower);
-}
-
-static void op_close(struct stream *s)
-{
-    struct tls_conn *c = conn_of(s);
-    struct stream *lower = c->lower;
-
-    send_notify(c);
-    conn_free(c);
-    stream_close(lower);
-}
-
-static void op_abort(struct stream *s)
-{
-    struct tls_conn *c = conn_of(s);
-    struct stream *lower = c->lower;
-
-    conn_free(c);
-    stream_abort(lower);
-}
-
-static enum stream_why op_why(const struct stream *s)
-{
-    const struct tls_conn *c = conn_of(s);
-
-    switch ((enum tls_why)c->why) {
-    case TLS_WHY_NONE:
-    case TLS_WHY_TRANSPORT:
-        return stream_why(c->lower);
-    case TLS_WHY_CERT:
-        return STREAM_WHY_UNTRUSTED;
-    case TLS_WHY_NO_MEMORY:
-        return STREAM_WHY_NO_MEMORY;
-    case TLS_WHY_TRUNCATED:
-        return STREAM_WHY_TRUNCATED;
-    case TLS_WHY_PLAIN_HTTP:
-    case TLS_WHY_BAD_HELLO:
-    case TLS_WHY_HELLO_TOO_LARGE:
-    case TLS_WHY_VERSION:
-    case TLS_WHY_SNI_UNKNOWN:
-    case TLS_WHY_SNI_MISSING:
-    case TLS_WHY_ALPN:
-    case TLS_WHY_ALERT:
-    case TLS_WHY_PROTOCOL:
-    case TLS_WHY_COUNT:
-        break;
-    }
-    return STREAM_WHY_PROTOCOL;
-}
-
-const struct stream_ops tls_stream_ops = {
-    .name = "tls",
-    .readable = op_readable,
-    .peek = op_peek,
-    .consume = op_consume,
-    .at_eof = op_at_eof,
-    .tx_space = op_tx_space,
-    .reserve = op_reserve,
-    .commit = op_commit,
-    .unsent = op_unsent,
-    .again = op_again,
-    .shutdown = op_shutdown,
-    .close = op_close,
-    .abort = op_abort,
-    .why = op_why,
-};
-
 /* --- events from below --- */
-
-static void on_open(struct tls_conn *c, uint32_t events)
-{
-    uint32_t up = events & STREAM_EV_WRITABLE;
-
-    if (!fill(c)) {
-        break_up(c);
-        up = STREAM_EV_CLOSED;
-    } else {
-        if (tls_session_clear(c->ssl).len)
-            up |= STREAM_EV_READABLE;
-        if (c->eof)
-            up |= STREAM_EV_EOF;
-    }
-    if (up)
-        c->s.owner_ops->on_event(c->s.owner, &c->s, up);
-}
 
 /* The stream below is dead: nothing more comes, but what has been decrypted is still readable. */
 static void on_lower_closed(struct tls_conn *c)
@@ -641,7 +376,7 @@ static void on_lower_closed(struct tls_conn *c)
     if (c->state == TLS_ST_OPEN) {
         if (c->why == TLS_WHY_NONE)
             c->why = TLS_WHY_TRANSPORT;
-        set_state(c, TLS_ST_DEAD);
+        tls_conn_set_state(c, TLS_ST_DEAD);
         c->s.owner_ops->on_event(c->s.owner, &c->s, STREAM_EV_CLOSED);
         return;
     }
@@ -663,10 +398,8 @@ static void on_lower(void *owner, struct stream *s, uint32_t events)
     }
     switch ((enum tls_state)c->state) {
     case TLS_ST_HELLO:
-        tls_server_hello(c);
-        if (c->state != TLS_ST_HANDSHAKE)
-            return;
-        shake(c);
+        if (tls_server_hello(c))
+            shake(c);
         return;
     case TLS_ST_LOWER:
         if (!(events & STREAM_EV_OPEN))
@@ -681,97 +414,10 @@ static void on_lower(void *owner, struct stream *s, uint32_t events)
         shake(c);
         return;
     case TLS_ST_OPEN:
-        on_open(c, events);
+        tls_conn_on_open(c, events);
         return;
     case TLS_ST_DEAD:
     case TLS_ST_COUNT:
         return;
     }
-}
-
-/* --- looking in --- */
-
-bool tls_stream_is(const struct stream *s)
-{
-    return s->ops == &tls_stream_ops;
-}
-
-bool tls_stream_truncated(const struct stream *s)
-{
-    return conn_of(s)->truncated;
-}
-
-static struct span sni_of(const struct tls_conn *c)
-{
-    void *name = NULL;
-    uint16_t len;
-
-    if (!c->ssl || !c->server || !c->sni_hash)
-        return SPAN_NONE;
-    len = wolfSSL_SNI_GetRequest(c->ssl, WOLFSSL_SNI_HOST_NAME, &name);
-    return span_of(name, len);
-}
-
-void tls_stream_info(const struct stream *s, struct tls_info *out)
-{
-    const struct tls_conn *c = conn_of(s);
-    bool known = c->ssl && c->state >= TLS_ST_OPEN;
-
-    *out = (struct tls_info){
-        .version = known ? wolfSSL_get_version(c->ssl) : "",
-        .cipher = known ? wolfSSL_get_cipher_name(c->ssl) : "",
-        .sni = sni_of(c),
-        .resumed = c->resumed,
-        .asked = c->asked,
-        .policy_id = c->policy_id,
-        .peer = c->peer,
-        .why = (enum tls_why)c->why,
-        .verdict = (enum verdict_code)c->verdict,
-        .verdict_len = c->verdict_len,
-        .verdict_depth = c->verdict_depth,
-        .alert_sent = c->alert_sent,
-        .alert_got = c->alert_got,
-        .library_error = c->library_error,
-    };
-}
-
-/* --- the core's part --- */
-
-res tls_core_new(const struct tls_core_args *args, struct tls_core **out)
-{
-    struct tls_core *tc = (struct tls_core *)calloc(1, sizeof(*tc));
-
-    if (!tc)
-        return ERR(NOMEM);
-    tc->args = *args;
-    if (!IS_OK(pool_init(&tc->conns, sizeof(struct tls_conn), args->conns_max))) {
-        free(tc);
-        return ERR(NOMEM);
-    }
-    *out = tc;
-    return OK;
-}
-
-void tls_core_free(struct tls_core *tc)
-{
-    if (!tc)
-        return;
-    pool_fini(&tc->conns);
-    free(tc);
-}
-
-void tls_core_begin(struct tls_core *tc, int64_t wall_s)
-{
-    tc->wall_s = wall_s;
-    tickets_tick(tc->args.tickets, wall_s);
-}
-
-const uint64_t *tls_counters(const struct tls_core *tc)
-{
-    return tc->ctr;
-}
-
-uint32_t tls_sessions(const struct tls_core *tc)
-{
-    return tc->conns.used;
 }

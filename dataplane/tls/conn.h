@@ -39,7 +39,9 @@ struct tls_core {
     uint64_t ctr[TLS_CTR_COUNT];
     uint8_t hello[HELLO_MAX_B + 2048]; /* a ClientHello's records, taken together */
     uint8_t hello_msg[HELLO_MAX_B];
-    uint8_t out[TLS_RECORD_MAX_B]; /* plaintext on its way into a record */
+    const struct tls_conn *hello_conn; /* whose ClientHello is being read just now */
+    struct span hello_name;            /* the server name in it */
+    uint8_t out[TLS_RECORD_MAX_B];     /* plaintext on its way into a record */
 };
 
 struct tls_conn {
@@ -71,18 +73,32 @@ static inline void tls_count(struct tls_core *tc, enum tls_counter c)
 }
 
 /* conn.c */
-extern const struct stream_ops tls_stream_ops;
+static inline struct tls_conn *tls_conn_of(const struct stream *s)
+{
+    return CONTAINER_OF(s, struct tls_conn, s);
+}
+
 struct tls_conn *tls_conn_new(struct tls_core *tc, struct stream *lower, struct snap *snap,
                               const struct stream_owner *ops, void *owner);
 /* Make the library's session from a context; false: no memory. */
 bool tls_conn_begin(struct tls_conn *c, struct tls_core_ctx *ctx);
+void tls_conn_free(struct tls_conn *c);
+void tls_conn_set_state(struct tls_conn *c, enum tls_state st);
 /* End a session that never was, or no longer is: the alert is on its way or was sent. */
 void tls_conn_fail(struct tls_conn *c, enum tls_why why);
 void tls_conn_send_alert(struct tls_conn *c, uint8_t alert);
 bool tls_record_ready(struct stream *lower);
+/* What the library's error means, with the alerts that went to and fro noted first. */
+void tls_conn_note_alerts(struct tls_conn *c);
+enum tls_why tls_conn_why_of(const struct tls_conn *c, int error);
+
+/* ops.c */
+extern const struct stream_ops tls_stream_ops;
+void tls_conn_on_open(struct tls_conn *c, uint32_t events);
 
 /* server.c */
-void tls_server_hello(struct tls_conn *c);
+/* True: on with the handshake. False: more must come, or it was refused and may be gone. */
+bool tls_server_hello(struct tls_conn *c);
 int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
 
 /* client.c */

@@ -103,30 +103,47 @@ static bool version_ok(const struct tls_settings *s, const struct hello *h)
     return (h->tls13 && s->max >= TLS_1_3) || (h->tls12 && s->min <= TLS_1_2);
 }
 
-static void start(struct tls_conn *c, const struct hello *h)
+static bool start(struct tls_conn *c, const struct snap_host *host, const struct hello *h)
 {
-    const struct tls_settings *s = tls_profile_settings(c->host->tls);
+    const struct tls_settings *s = tls_profile_settings(host->tls);
     const char *alpn = h->has_alpn ? choose_alpn(s, h) : NULL;
     uint32_t identity = choose_identity(s, h);
 
     if (!version_ok(s, h)) {
         refuse(c, ALERT_PROTOCOL_VERSION, TLS_WHY_VERSION);
-        return;
+        return false;
     }
     if (h->has_alpn && !alpn) {
         refuse(c, ALERT_NO_ALPN, TLS_WHY_ALPN);
-        return;
+        return false;
     }
-    c->policy_id = c->host->policy_id;
+    c->host = host;
+    c->policy_id = host->policy_id;
     c->asked = s->ask_cert;
     c->sni_hash = h->has_name ? snap_name_hash(span_str(h->name)) : 0;
-    if (!tls_conn_begin(c, tls_profile_ctx(c->host->tls, c->core->args.core, identity)) ||
+    if (!tls_conn_begin(c, tls_profile_ctx(host->tls, c->core->args.core, identity)) ||
         (alpn && wolfSSL_UseALPN(c->ssl, (char *)(uintptr_t)alpn, (unsigned)strlen(alpn),
                                  WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)) {
         refuse(c, ALERT_INTERNAL_ERROR, TLS_WHY_NO_MEMORY);
-        return;
+        return false;
     }
     c->state = TLS_ST_HANDSHAKE;
+    return true;
+}
+
+/* False: refused, and the session may be gone. */
+static bool greet(struct tls_conn *c, const struct hello *h)
+{
+    struct tls_core *tc = c->core;
+    const struct snap_host *host;
+    bool begun;
+
+    tc->hello_conn = c;
+    tc->hello_name = h->has_name ? span_str(h->name) : SPAN_NONE;
+    host = choose_host(c, h);
+    begun = host && start(c, host, h);
+    tc->hello_conn = NULL;
+    return begun;
 }
 
 /* The beginning of the connection in one piece. */
@@ -147,34 +164,32 @@ static struct span gather(struct tls_conn *c)
     return span_of(c->core->hello, have);
 }
 
-void tls_server_hello(struct tls_conn *c)
+bool tls_server_hello(struct tls_conn *c)
 {
     struct span in = gather(c);
     struct hello h;
 
     if (in.len == 0 && !stream_at_eof(c->lower))
-        return;
+        return false;
     switch (hello_parse(in, c->core->hello_msg, &h)) {
     case HELLO_DONE:
-        c->host = choose_host(c, &h);
-        if (c->host)
-            start(c, &h);
-        return;
+        return greet(c, &h);
     case HELLO_MORE:
         if (stream_at_eof(c->lower) || stream_readable(c->lower) > in.len + 16 ||
             in.len >= sizeof(c->core->hello))
             tls_conn_fail(c, TLS_WHY_TRUNCATED);
-        return;
+        return false;
     case HELLO_PLAIN:
         answer_plain(c);
-        return;
+        return false;
     case HELLO_TOO_LARGE:
         refuse(c, ALERT_DECODE_ERROR, TLS_WHY_HELLO_TOO_LARGE);
-        return;
+        return false;
     case HELLO_BAD:
         refuse(c, ALERT_DECODE_ERROR, TLS_WHY_BAD_HELLO);
-        return;
+        return false;
     }
+    return false;
 }
 
 struct stream *tls_server(struct tls_core *tc, struct stream *lower, struct snap *snap,

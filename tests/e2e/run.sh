@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# End to end: the demo's network and backends, the appliance with e2e.conf, real clients.
+#   tests/e2e/run.sh [test_http.py ...]      DEMO_BUILD=build-x: binaries of another build folder
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(dirname "$(dirname "$here")")
+run=$top/build/demo/run
+export DEMO_CONF=$here/e2e.conf PYTHONDONTWRITEBYTECODE=1
+. "$top/deploy/demo/net.sh"
+odd=
+
+end() {
+    [ -z "$odd" ] || kill "$odd" 2>/dev/null || true
+    "$top/deploy/demo.sh" down
+}
+
+"$top/deploy/demo.sh" down
+trap end EXIT
+if [ $# = 0 ]; then
+    # The demo as it is, first.
+    DEMO_CONF='' "$top/deploy/demo.sh" check
+    "$top/deploy/demo.sh" down
+fi
+"$top/deploy/demo.sh" up > /dev/null
+ip netns exec "$NS_WEB" python3 "$here/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
+odd=$!
+[ $# -gt 0 ] || set -- test_tls.py test_http.py test_proxy.py test_transfer.py test_control.py
+for t in "$@"; do
+    printf -- '--- %s\n' "$t"
+    ip netns exec "$NS_CLIENT" python3 "$here/$(basename "$t")" || { tail -n 40 "$run/error.log"; exit 1; }
+done
