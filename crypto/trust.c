@@ -152,7 +152,7 @@ static bool make_index(struct trust *t)
 
 static res finish(struct trust *t, struct report *report, bool ok, struct trust **out)
 {
-    if (ok && t->anchors == 0) {
+    if (ok && t->anchors == 0) { /* not possible with files */
         report_add(report, REPORT_ERROR, NULL, 0, NULL, "trust '%s': no anchor", t->name);
         ok = false;
     }
@@ -168,7 +168,7 @@ static bool add_file(struct trust *t, const char *file, bool anchor, struct repo
 {
     struct pem_block *blocks;
     struct arena a;
-    size_t n;
+    size_t n, read = 0;
     bool ok;
 
     arena_init(&a);
@@ -185,6 +185,12 @@ static bool add_file(struct trust *t, const char *file, bool anchor, struct repo
             continue;
         }
         ok = IS_OK(trust_add(t, blocks[i].der, anchor, file, blocks[i].line, report));
+        read++;
+    }
+    if (ok && read == 0) {
+        report_add(report, REPORT_ERROR, file, 0, "a file of CA certificates, PEM or DER",
+                   "trust '%s': there is no certificate in it", t->name);
+        ok = false;
     }
     arena_fini(&a);
     return ok;
