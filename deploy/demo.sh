@@ -4,7 +4,7 @@
 #   deploy/demo.sh [up]     set up, build, start everything, print commands to try
 #   deploy/demo.sh check    every path x certificate x TLS version; fails if one answer is not what it should be
 #   deploy/demo.sh down     stop it and take everything away again but the build and the PKI
-#   deploy/demo.sh restart  the appliance alone
+#   deploy/demo.sh stop     the appliance alone;  restart: and start it again
 #
 # DEMO_BUILD: the build folder (build). DEMO_CONF: another configuration (deploy/demo/sallyport.conf).
 set -euo pipefail
@@ -72,7 +72,7 @@ start_gateway() {
     "$build/control/sallyport" -c "$run/sallyport.conf" --check > "$run/check.log" 2>&1 ||
         { cat "$run/check.log" >&2; die "the configuration has mistakes"; }
     ip netns exec $NS_NET setsid "$build/control/sallyport" -c "$run/sallyport.conf" \
-        > "$run/sallyport.out" 2>&1 < /dev/null &
+        >> "$run/sallyport.out" 2>&1 < /dev/null &
     echo $! > "$run/sallyport.pid"
     for i in $(seq 100); do
         if "$build/control/sallyctl" -s "$run/control.sock" status > /dev/null 2>&1; then
@@ -150,10 +150,11 @@ check)
     up
     exec "$here/demo/check.sh" "$pki" "$run"
     ;;
+stop) stop "$run/sallyport.pid" sallyport ;;
 restart)
     stop "$run/sallyport.pid" sallyport
     start_gateway
     ;;
 down) down ;;
-*) die "unknown command $1: up, check, restart or down" ;;
+*) die "unknown command $1: up, check, stop, restart or down" ;;
 esac

@@ -11,7 +11,7 @@ import unittest
 from lib import BUILD, RUN, TOP, Case, Reader, connect, context, ctl, get, log_has, run, until
 
 CONF = RUN + "/sallyport.conf"
-RELOADS = 2000
+RELOADS = int(os.environ.get("E2E_RELOADS", "2000"))
 
 
 def pid():

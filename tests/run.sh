@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Everything: set up, build, unit tests, simulation, sanitizers, end to end. As root, from nothing.
+#
+#   tests/run.sh           all of it
+#   tests/run.sh unit      unit tests and simulation, plain
+#   tests/run.sh asan      the same with ASan and UBSan
+#   tests/run.sh e2e       end to end in network namespaces, plain and with ASan
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top"
+
+say() {
+    printf '\n=== %s\n' "$*"
+}
+
+# A build folder, configured and built: build_in FOLDER [meson options]
+build_in() {
+    local dir=$1
+    shift
+    [ -e "$dir/build.ninja" ] || meson setup "$dir" -Dwerror=true "$@" > /dev/null
+    ninja -C "$dir" > "$dir/build.log" 2>&1 || { tail -n 40 "$dir/build.log" >&2; exit 1; }
+}
+
+unit() {
+    say "unit tests and simulation"
+    build_in build
+    meson test -C build --print-errorlogs --no-rebuild
+}
+
+asan() {
+    say "unit tests and simulation with ASan and UBSan"
+    build_in build-asan -Dsanitize=address
+    meson test -C build-asan --print-errorlogs --no-rebuild --timeout-multiplier 5
+}
+
+e2e() {
+    say "end to end"
+    build_in build
+    tests/e2e/run.sh
+    say "end to end with ASan and UBSan"
+    build_in build-asan -Dsanitize=address
+    DEMO_BUILD=$top/build-asan E2E_RELOADS=200 tests/e2e/run.sh
+}
+
+deploy/setup.sh
+case ${1:-all} in
+unit) unit ;;
+asan) asan ;;
+e2e) e2e ;;
+all)
+    unit
+    asan
+    e2e
+    say "all passed"
+    ;;
+*)
+    echo "usage: tests/run.sh [unit|asan|e2e]" >&2
+    exit 2
+    ;;
+esac
