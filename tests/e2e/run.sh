@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$(dirname "$here")")
 run=$top/build/demo/run
-export DEMO_CONF=$here/e2e.conf PYTHONDONTWRITEBYTECODE=1
+export DEMO_CONF=$here/e2e.conf PYTHONDONTWRITEBYTECODE=1 LSAN_OPTIONS=suppressions=$top/tests/lsan.supp
 . "$top/deploy/demo/net.sh"
 odd=
 
