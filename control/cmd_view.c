@@ -48,6 +48,7 @@ static json_t *core_status(const struct ctl *c, unsigned core)
     json_object_set_new(o, "buffers", number(s.nbufs_total));
     json_object_set_new(o, "tls_heap_kb", number(s.tls_heap_used_b / 1024));
     json_object_set_new(o, "tls_heap_max_kb", number(s.tls_heap_max_b / 1024));
+    json_object_set_new(o, "memory_used_kb", number(s.mem_used_b / 1024));
     json_object_set_new(o, "peers", number(s.peers));
     json_object_set_new(o, "log_lost", number(s.log_lost));
     return o;

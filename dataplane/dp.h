@@ -96,6 +96,7 @@ struct dp_status {
     uint32_t clients, requests, backends_idle, backends_busy;
     uint32_t nbufs_free, nbufs_total;
     uint64_t tls_heap_used_b, tls_heap_max_b;
+    uint64_t mem_used_b; /* by connections and sessions, packet buffers not counted */
     uint32_t peers;
     uint64_t log_lost; /* records that found the ring full */
 };

@@ -35,6 +35,12 @@ void pool_fini(struct pool *p);
 void *pool_get(struct pool *p); /* content is whatever was left there; NULL when full */
 void pool_put(struct pool *p, void *obj);
 
+/* Memory of the objects in use. */
+static inline uint64_t pool_used_b(const struct pool *p)
+{
+    return (uint64_t)p->used * p->obj_b;
+}
+
 static inline uint32_t pool_index(const struct pool *p, const void *obj)
 {
     return (uint32_t)((size_t)((const uint8_t *)obj - p->mem) / p->obj_b);

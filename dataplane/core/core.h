@@ -37,7 +37,7 @@ struct core_pub {
     uint32_t tcp_conns, tcp_reqs, tcp_time_wait;
     uint32_t clients, requests, backends_idle, backends_busy;
     uint32_t nbufs_free;
-    uint64_t heap_used_b, heap_peak_b;
+    uint64_t heap_used_b, heap_peak_b, mem_used_b;
     uint32_t peers;
     uint32_t running, draining;
 };

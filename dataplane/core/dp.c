@@ -335,6 +335,7 @@ void dp_status(const struct dp *dp, unsigned core, struct dp_status *out)
         .nbufs_free = READ(c->pub.nbufs_free),
         .nbufs_total = net_buffers_total(dp->net) / dp->core_count,
         .tls_heap_used_b = READ(c->pub.heap_used_b),
+        .mem_used_b = READ(c->pub.mem_used_b),
         .tls_heap_max_b = READ(c->pub.heap_peak_b),
         .peers = READ(c->pub.peers),
         .log_lost = ring_full(&c->ring),

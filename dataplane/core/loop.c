@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define NS_IN_S   1000000000ULL
+#define NS_IN_S    1000000000ULL
 #define PUBLISH_NS 10000000ULL /* how old what control reads may be */
 
 /* Nothing to do for so long: sleep so long (poll = adaptive). A busy core never gets here. */
@@ -149,6 +149,8 @@ static void publish(struct core *c)
     __atomic_store_n(&p->backends_idle, px.backends_idle, __ATOMIC_RELAXED);
     __atomic_store_n(&p->backends_busy, px.backends_busy, __ATOMIC_RELAXED);
     __atomic_store_n(&p->nbufs_free, nbuf_pool_free(net_core_pool(c->net)), __ATOMIC_RELAXED);
+    __atomic_store_n(&p->mem_used_b, tcp.mem_b + px.mem_b + tls_mem_b(c->tls) + heap.used_b,
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&p->heap_used_b, heap.used_b, __ATOMIC_RELAXED);
     __atomic_store_n(&p->heap_peak_b, heap.peak_b, __ATOMIC_RELAXED);
     __atomic_store_n(&p->peers, peers.entries, __ATOMIC_RELAXED);

@@ -67,16 +67,16 @@ const char *h1_reason(uint16_t status)
         return text;
         R(100, "Continue")
         R(101, "Switching Protocols")
-        R(103, "Early Hints") R(200, "OK") R(201, "Created") R(202, "Accepted") R(204, "No Content")
-            R(206, "Partial Content") R(301, "Moved Permanently") R(302, "Found")
-                R(303, "See Other") R(304, "Not Modified") R(307, "Temporary Redirect")
-                    R(308, "Permanent Redirect") R(400, "Bad Request") R(401, "Unauthorized")
-                        R(403, "Forbidden") R(404, "Not Found") R(405, "Method Not Allowed")
-                            R(408, "Request Timeout") R(409, "Conflict") R(410, "Gone")
-                                R(411, "Length Required") R(412, "Precondition Failed") R(
-                                    413, "Content Too Large") R(414, "URI Too Long")
-                                    R(415, "Unsupported Media Type") R(417, "Expectation Failed") R(
-                                        421, "Misdirected Request") R(422, "Unprocessable Content")
+        R(103, "Early Hints")
+        R(200, "OK") R(201, "Created") R(202, "Accepted") R(204, "No Content") R(
+            206, "Partial Content") R(301, "Moved Permanently") R(302, "Found") R(303, "See Other")
+            R(304, "Not Modified") R(307, "Temporary Redirect") R(308, "Permanent Redirect")
+                R(400, "Bad Request") R(401, "Unauthorized") R(403, "Forbidden") R(404, "Not Found")
+                    R(405, "Method Not Allowed") R(408, "Request Timeout") R(409, "Conflict")
+                        R(410, "Gone") R(411, "Length Required") R(412, "Precondition Failed")
+                            R(413, "Content Too Large") R(414, "URI Too Long")
+                                R(415, "Unsupported Media Type") R(417, "Expectation Failed")
+                                    R(421, "Misdirected Request") R(422, "Unprocessable Content")
                                         R(426, "Upgrade Required") R(429, "Too Many Requests")
                                             R(431, "Request Header Fields Too Large")
                                                 R(495, "SSL Certificate Error") R(

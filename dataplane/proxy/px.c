@@ -216,7 +216,9 @@ void px_abort_all(struct px *px)
 void px_gauges(const struct px *px, struct px_gauges *out)
 {
     *out = (struct px_gauges){px->clients.used, px->reqs.used, px->idle_backends,
-                              px->backends.used - px->idle_backends};
+                              px->backends.used - px->idle_backends,
+                              pool_used_b(&px->clients) + pool_used_b(&px->reqs) +
+                                  pool_used_b(&px->backends) + pool_used_b(&px->bufs)};
 }
 
 const uint64_t *px_counters(const struct px *px)

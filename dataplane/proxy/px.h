@@ -64,6 +64,7 @@ void px_abort_all(struct px *px);
 
 struct px_gauges {
     uint32_t clients, requests, backends_idle, backends_busy;
+    uint64_t mem_b;
 };
 
 void px_gauges(const struct px *px, struct px_gauges *out);

@@ -68,8 +68,16 @@ uint32_t tcp_walk(const struct tcp *t, uint32_t *cursor, struct tcp_info *out, u
 
 void tcp_gauges(const struct tcp *t, struct tcp_gauges *out)
 {
-    *out = (struct tcp_gauges){t->conns.used, t->established, t->reqs.used, t->tws.used,
-                               t->orphans,    t->rx_used_b,   t->tx_used_b, tcp_ports_least(t)};
+    *out =
+        (struct tcp_gauges){t->conns.used,
+                            t->established,
+                            t->reqs.used,
+                            t->tws.used,
+                            t->orphans,
+                            t->rx_used_b,
+                            t->tx_used_b,
+                            tcp_ports_least(t),
+                            pool_used_b(&t->conns) + pool_used_b(&t->reqs) + pool_used_b(&t->tws)};
 }
 
 const uint64_t *tcp_counters(const struct tcp *t)

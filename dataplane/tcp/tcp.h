@@ -210,6 +210,7 @@ struct tcp_gauges {
     uint32_t conns, established, reqs, time_wait, orphans;
     uint64_t rx_queued_b, tx_queued_b;
     uint32_t ports_free_min;
+    uint64_t mem_b; /* of connections in all their states, without what is queued */
 };
 
 void tcp_gauges(const struct tcp *t, struct tcp_gauges *out);

@@ -124,3 +124,8 @@ uint32_t tls_sessions(const struct tls_core *tc)
 {
     return tc->conns.used;
 }
+
+uint64_t tls_mem_b(const struct tls_core *tc)
+{
+    return pool_used_b(&tc->conns);
+}

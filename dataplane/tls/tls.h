@@ -99,6 +99,8 @@ bool tls_stream_truncated(const struct stream *s);
 const uint64_t *tls_counters(const struct tls_core *tc);
 extern const struct ctr_desc tls_ctr_desc[];
 extern const unsigned tls_ctr_count;
+/* Memory of the sessions but for what is the library's: that is in the heap. */
+uint64_t tls_mem_b(const struct tls_core *tc);
 uint32_t tls_sessions(const struct tls_core *tc);
 
 #endif

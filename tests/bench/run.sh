@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# nginx and Sallyport, each on one pinned core over the same veth, with the same client on the other core, taking
+# turns in one run. Prints medians and ratios.
+#
+#   tests/bench/run.sh [ROUNDS] [SECONDS]     (3 rounds of 4 seconds for each figure)
+#
+# handshake  new connection, full handshake with client certificate (TLS 1.3, P-256), one request of 1 KB, close
+# keepalive  requests of 1 KB per second on 64 connections, answered by the server itself
+# proxied    the same from a backend (nginx, plain HTTP, on the client's core)
+# bulk       MB/s of 1 MB bodies from that backend, 8 connections
+# idle       memory per idle connection, in KB
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(dirname "$(dirname "$here")")
+build=${DEMO_BUILD:-$top/build}
+rounds=${1:-3} seconds=${2:-4}
+run=$top/build/bench
+pki=$run/pki
+SERVER=spbench-server CLIENT=spbench-client
+SERVER_CPU=0 CLIENT_CPU=1
+idle_conns=4000
+pids=()
+
+die() {
+    printf 'bench: %s\n' "$*" >&2
+    exit 1
+}
+
+[ "$(id -u)" = 0 ] || die "needs root"
+[ "$(nproc)" -ge 2 ] || die "needs two cores"
+
+cleanup() {
+    local p
+    for p in "${pids[@]}"; do
+        kill "$p" 2>/dev/null || true
+    done
+    [ ! -e "$run/backend.pid" ] || kill "$(cat "$run/backend.pid")" 2>/dev/null || true
+    [ ! -e "$run/nginx.pid" ] || kill "$(cat "$run/nginx.pid")" 2>/dev/null || true
+    ip netns del $SERVER 2>/dev/null || true
+    ip netns del $CLIENT 2>/dev/null || true
+}
+
+network() {
+    local ns
+    for ns in $SERVER $CLIENT; do
+        ip netns add $ns
+        ip netns exec $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+        ip -n $ns link set lo up
+    done
+    ip -n $SERVER link add gw0 type veth peer name eth0 netns $CLIENT
+    for ns in "$SERVER gw0" "$CLIENT eth0"; do
+        # shellcheck disable=SC2086
+        set -- $ns
+        # Checksums must be true for who reads frames: off for both, so that both pay for them.
+        ip netns exec "$1" ethtool -K "$2" tx off rx off tso off gso off gro off > /dev/null
+        ip -n "$1" link set "$2" up
+    done
+    ip -n $CLIENT addr add 10.78.0.100/24 dev eth0
+    ip -n $CLIENT addr add 10.78.0.11/24 dev eth0
+    ip netns exec $CLIENT sysctl -qw net.ipv4.ip_local_port_range="2000 65000" net.ipv4.tcp_tw_reuse=1
+    # Each side's packets are worked on by its own core.
+    ip netns exec $CLIENT sh -c "echo $((1 << CLIENT_CPU)) > /sys/class/net/eth0/queues/rx-0/rps_cpus" || true
+    ip netns exec $SERVER sh -c "echo $((1 << SERVER_CPU)) > /sys/class/net/gw0/queues/rx-0/rps_cpus" || true
+}
+
+configure() {
+    mkdir -p "$run/www"
+    head -c 1024 /dev/zero | tr '\0' x > "$run/www/1k"
+    head -c 1048576 /dev/urandom > "$run/www/1m"
+    local k
+    k=$(cat "$run/www/1k")
+    cat > "$run/backend.conf" <<X
+worker_processes 1; pid $run/backend.pid; error_log $run/backend.log;
+events { worker_connections 8192; }
+http { access_log off; keepalive_requests 100000000; keepalive_timeout 1h; root $run/www; sendfile on;
+  client_body_temp_path $run/t1; proxy_temp_path $run/t2; fastcgi_temp_path $run/t3; uwsgi_temp_path $run/t4; scgi_temp_path $run/t5;
+  server { listen 10.78.0.11:8080 backlog=4096; } }
+X
+    cat > "$run/nginx.conf" <<X
+user root; worker_processes 1; pid $run/nginx.pid; error_log $run/nginx.log; worker_rlimit_nofile 20000;
+worker_cpu_affinity $(printf '%*s' $((SERVER_CPU + 1)) 1 | tr ' ' 0 | rev);
+events { worker_connections 16384; }
+http { access_log $run/nginx-access.log; keepalive_requests 100000000; keepalive_timeout 1h;
+  client_body_temp_path $run/t1; proxy_temp_path $run/t2; fastcgi_temp_path $run/t3; uwsgi_temp_path $run/t4; scgi_temp_path $run/t5;
+  upstream b { server 10.78.0.11:8080; keepalive 64; keepalive_requests 100000000; }
+  server { listen 10.78.0.1:443 ssl backlog=4096; server_name bench.example; ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate $pki/server.crt; ssl_certificate_key $pki/server.key;
+    ssl_client_certificate $pki/root.crt; ssl_verify_client on; ssl_verify_depth 2; ssl_ecdh_curve prime256v1;
+    location = /1k { default_type text/plain; return 200 "$k"; }
+    location / { proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; rewrite ^/b/(.*) /\$1 break;
+      proxy_set_header X-SSL-Client-S-DN \$ssl_client_s_dn; proxy_set_header X-SSL-Client-Verify \$ssl_client_verify; } } }
+X
+    mkdir -p "$run/www/b"
+    cp "$run/www/1k" "$run/www/1m" "$run/www/b/"
+    cat > "$run/sallyport.conf" <<X
+cores = [ $SERVER_CPU ]; poll = "always";
+ports = ( { device = "af_packet:gw0"; addresses = [ "10.78.0.1/24" ]; } );
+memory = { buffers_mb = 192; connections = 20000; tls_heap_mb = 256; };
+control = { socket = "$run/control.sock"; };
+trust = ( { name = "clients"; anchors = [ "$pki/root.crt" ]; } );
+identities = ( { name = "gw"; cert = "$pki/server.crt"; key = "$pki/server.key"; } );
+tls = { groups = "P-256"; };
+listeners = ( { address = "10.78.0.1:443"; default_host = "bench.example"; } );
+hosts = ( { name = "bench.example"; identities = [ "gw" ];
+  client_cert = { mode = "require"; trust = [ "clients" ]; on_bad = "tls"; on_missing = "tls"; };
+  locations = ( { path = "/1k"; respond = { body = "$k"; }; }, { path = "/b"; upstream = "b"; } ); } );
+upstreams = ( { name = "b"; members = ( { address = "10.78.0.11:8080"; } ); timeouts = { idle = "1h"; }; } );
+timeouts = { keepalive = "1h"; };
+access_log = { path = "$run/sallyport-access.log"; };
+error_log = { path = "$run/sallyport-error.log"; };
+X
+}
+
+start_nginx() {
+    ip -n $SERVER addr add 10.78.0.1/24 dev gw0
+    ip netns exec $SERVER nginx -c "$run/nginx.conf" -e "$run/nginx.log"
+    until [ -s "$run/nginx.pid" ]; do sleep 0.1; done
+    server_pid=$(pgrep -P "$(cat "$run/nginx.pid")" | head -n 1)
+}
+
+stop_nginx() {
+    kill "$(cat "$run/nginx.pid")"
+    while [ -e "$run/nginx.pid" ]; do sleep 0.1; done
+    ip -n $SERVER addr del 10.78.0.1/24 dev gw0
+    ip -n $CLIENT neigh flush dev eth0
+}
+
+start_sallyport() {
+    ip netns exec $SERVER "$build/control/sallyport" -c "$run/sallyport.conf" > "$run/sallyport.out" 2>&1 &
+    server_pid=$!
+    pids+=("$server_pid")
+    for _ in $(seq 100); do
+        ! "$build/control/sallyctl" -s "$run/control.sock" status > /dev/null 2>&1 || return 0
+        sleep 0.1
+    done
+    cat "$run/sallyport.out" >&2
+    die "Sallyport does not start"
+}
+
+stop_sallyport() {
+    kill "$server_pid"
+    wait "$server_pid" || true
+    ip -n $CLIENT neigh flush dev eth0
+}
+
+client() {
+    ip netns exec $CLIENT taskset -c $CLIENT_CPU "$build/tests/bench/bench-client" "$@" \
+        -C "$pki/client.crt" -K "$pki/client.key"
+}
+
+# One figure of one run; a run with errors is said to have had them.
+figure() { # KEY, then the client's arguments
+    local key=$1 line
+    shift
+    line=$(client "$@") || printf 'bench: %s: %s\n' "$*" "$line" >&2
+    jq -r ".$key" <<< "$line"
+}
+
+# Memory that belongs to connections: what the process got, or, of a pool taken at start, what is in use.
+memory_kb() { # nginx|sallyport
+    if [ "$1" = nginx ]; then
+        awk '/VmRSS/ { print $2 }' "/proc/$server_pid/status"
+    else
+        "$build/control/sallyctl" -s "$run/control.sock" --json status |
+            jq '[.cores[] | .memory_used_kb + (.buffers - .buffers_free) * 2.25] | add | floor'
+    fi
+}
+
+idle_kb() { # nginx|sallyport
+    local before after fifo=$run/idle.fifo
+    rm -f "$fifo" "$run/idle.out"
+    mkfifo "$fifo"
+    before=$(memory_kb "$1")
+    client idle 10.78.0.1 443 -H bench.example -p /1k -n $idle_conns -t 120 < "$fifo" > "$run/idle.out" &
+    exec 9> "$fifo"
+    for _ in $(seq 1200); do
+        ! grep -q held "$run/idle.out" || break
+        sleep 0.1
+    done
+    grep -q "\"held\": $idle_conns" "$run/idle.out" || printf 'bench: idle: %s\n' "$(cat "$run/idle.out")" >&2
+    sleep 2
+    after=$(memory_kb "$1")
+    echo >&9
+    exec 9>&-
+    wait $! || true
+    awk "BEGIN { printf \"%.2f\n\", ($after - $before) / $idle_conns }"
+}
+
+measure() { # nginx|sallyport
+    local to=(10.78.0.1 443 -H bench.example -t "$seconds")
+    start_"$1"
+    figure rate handshake "${to[@]}" -p /1k -n 32 >> "$run/$1.handshake"
+    figure rate keepalive "${to[@]}" -p /1k -n 64 >> "$run/$1.keepalive"
+    figure rate keepalive "${to[@]}" -p /b/1k -n 64 >> "$run/$1.proxied"
+    figure mb_s bulk "${to[@]}" -p /b/1m -n 8 >> "$run/$1.bulk"
+    idle_kb "$1" >> "$run/$1.idle"
+    stop_"$1"
+}
+
+median() {
+    sort -n "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+table() {
+    local f n s
+    printf '%-34s %12s %12s %8s\n' "median of $rounds" nginx Sallyport ratio
+    for f in 'handshake:full mTLS handshakes/s' 'keepalive:requests/s, kept connections' \
+        'proxied:requests/s, through to a backend' 'bulk:MB/s, 1 MB bodies' 'idle:KB per idle connection'; do
+        n=$(median "$run/nginx.${f%%:*}")
+        s=$(median "$run/sallyport.${f%%:*}")
+        printf '%-34s %12.1f %12.1f %8.2f\n' "${f#*:}" "$n" "$s" "$(awk "BEGIN { print $s / $n }")"
+    done
+}
+
+"$top/deploy/setup.sh"
+[ -e "$build/build.ninja" ] || meson setup "$build" "$top" > /dev/null
+ninja -C "$build" control/sallyport control/sallyctl tests/bench/bench-client > /dev/null
+rm -rf "$run"
+mkdir -p "$run"
+"$top/deploy/demo/pki.sh" "$pki"
+cp "$pki/good.crt" "$pki/client.crt"
+cp "$pki/good.key" "$pki/client.key"
+trap cleanup EXIT
+ulimit -n 20000
+network
+configure
+ip netns exec $CLIENT taskset -c $CLIENT_CPU nginx -c "$run/backend.conf" -e "$run/backend.log"
+for _ in $(seq "$rounds"); do
+    measure nginx
+    measure sallyport
+done
+table | tee "$run/result.txt"
