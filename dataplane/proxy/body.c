@@ -7,6 +7,8 @@
 #define LAST_CHUNK_B 5u
 #define PIECE_B      16000u /* of body at once: with its chunk frame it fits into one TLS record */
 
+/* --- the source --- */
+
 /* Where the next bytes come from: first what was read along with the head. */
 static struct span source(struct px_buf *b, struct stream *s)
 {
@@ -25,80 +27,91 @@ static void consume(struct px_buf *b, struct stream *s, uint32_t n)
         stream_consume(s, n);
 }
 
-/* Writing piece by piece into as few records or segments as possible. Room was asked for before. */
-struct sink {
-    struct stream *s;
-    uint8_t *room;
-    uint32_t got, used, want;
-};
+/* --- the sink --- */
 
-static void sink_put(struct sink *k, struct span bytes)
+/* What may be put now. It is asked for anew only when nothing is under way: a promise holds that long. */
+static uint32_t sink_space(struct px_sink *k)
+{
+    if (k->used == 0)
+        k->left = stream_tx_space(k->s);
+    return k->left;
+}
+
+void px_sink_put(struct px_sink *k, struct span bytes)
 {
     while (bytes.len) {
         uint32_t n;
 
         if (k->used == k->got) {
-            if (k->used)
-                stream_commit(k->s, k->used);
-            k->want -= k->used;
-            k->used = k->got = 0;
-            k->room = (uint8_t *)stream_reserve(k->s, k->want, &k->got);
+            px_sink_end(k);
+            k->room = (uint8_t *)stream_reserve(k->s, k->left, &k->got);
             if (!SHOULD(k->room != NULL))
                 return;
         }
         n = (uint32_t)min_size(bytes.len, k->got - k->used);
         memcpy(k->room + k->used, bytes.p, n);
         k->used += n;
+        k->left -= n;
         bytes = span_from(bytes, n);
     }
 }
 
-static void sink_end(struct sink *k)
+void px_sink_end(struct px_sink *k)
 {
     if (k->used)
         stream_commit(k->s, k->used);
+    k->used = k->got = 0;
+}
+
+bool px_sink_head(struct px_sink *k, struct span head)
+{
+    if (sink_space(k) < head.len)
+        return false;
+    px_sink_put(k, head);
+    return true;
 }
 
 /* One piece of body, framed or not. */
-static void write_piece(struct stream *to, struct span data, bool chunked)
+static void write_piece(struct px_sink *k, struct span data, bool chunked)
 {
+    static const char hex[] = "0123456789abcdef";
     char frame[16];
     struct sb f = sb_of(frame, sizeof(frame));
-    struct sink k = {.s = to, .want = (uint32_t)data.len};
+    int shift = 28;
 
-    if (chunked) {
-        static const char hex[] = "0123456789abcdef";
-        uint32_t n = (uint32_t)data.len;
-        int shift = 28;
-
-        while (shift > 0 && (n >> shift & 15) == 0)
-            shift -= 4;
-        for (; shift >= 0; shift -= 4)
-            sb_char(&f, hex[n >> shift & 15]);
-        sb_str(&f, "\r\n");
-        k.want += (uint32_t)f.len + 2;
-        sink_put(&k, sb_span(&f));
+    if (!chunked) {
+        px_sink_put(k, data);
+        return;
     }
-    sink_put(&k, data);
-    if (chunked)
-        sink_put(&k, SPAN_LIT("\r\n"));
-    sink_end(&k);
+    while (shift > 0 && (data.len >> shift & 15) == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        sb_char(&f, hex[data.len >> shift & 15]);
+    sb_str(&f, "\r\n");
+    px_sink_put(k, sb_span(&f));
+    px_sink_put(k, data);
+    px_sink_put(k, SPAN_LIT("\r\n"));
 }
 
-/* How much body may go to `to` now. */
-static uint32_t room_for(struct stream *to, bool chunked)
+/* How much body may go now; what is under way goes out first when it stands in the way. */
+static uint32_t room_for(struct px_sink *k, bool chunked)
 {
-    uint32_t space = stream_tx_space(to), over = chunked ? CHUNK_OVER_B + LAST_CHUNK_B : 0;
+    uint32_t over = chunked ? CHUNK_OVER_B + LAST_CHUNK_B : 0;
 
-    return space > over ? (uint32_t)min_size(space - over, PIECE_B) : 0;
+    if (k->used && k->left <= over)
+        px_sink_end(k);
+    return sink_space(k) > over ? (uint32_t)min_size(k->left - over, PIECE_B) : 0;
 }
+
+/* --- moving --- */
 
 enum moved { MOVED_MORE, MOVED_DONE, MOVED_BAD, MOVED_TOO_LARGE, MOVED_EMPTY, MOVED_FULL };
 
 struct mover {
     struct h1_body *body;
     struct px_buf *buf;
-    struct stream *from, *to;
+    struct stream *from;
+    struct px_sink *to;
     bool chunked;
     uint64_t *count;
     uint64_t max;
@@ -128,13 +141,13 @@ static enum moved move(struct mover *m)
         *m->count += data_span.len;
         return MOVED_MORE;
     }
-    if (r == H1_DONE && m->chunked && stream_tx_space(m->to) < LAST_CHUNK_B)
+    if (r == H1_DONE && m->chunked && sink_space(m->to) < LAST_CHUNK_B)
         return MOVED_FULL;
     if (skip)
         consume(m->buf, m->from, skip);
     if (r == H1_DONE) {
         if (m->chunked)
-            (void)stream_write(m->to, SPAN_LIT("0\r\n\r\n"));
+            px_sink_put(m->to, SPAN_LIT("0\r\n\r\n"));
         return MOVED_DONE;
     }
     return skip ? MOVED_MORE : MOVED_EMPTY;
@@ -160,7 +173,8 @@ static bool owe_continue(struct px_req *r)
 bool px_body_up(struct px_req *r)
 {
     struct px_client *c = r->client;
-    struct mover m = {&r->up, c->in, c->s, r->backend->s, r->chunk_up, &r->bytes_up, r->body_max};
+    struct px_sink sink = {.s = r->backend->s};
+    struct mover m = {&r->up, c->in, c->s, &sink, r->chunk_up, &r->bytes_up, r->body_max};
     uint64_t before = r->bytes_up;
     enum moved did = MOVED_MORE;
 
@@ -168,6 +182,7 @@ bool px_body_up(struct px_req *r)
         return true;
     while (did == MOVED_MORE && r->bytes_up - before < PX_TURN_B)
         did = move(&m);
+    px_sink_end(&sink);
     if (r->bytes_up != before) {
         r->up_begun = true;
         ctr_add(&r->px->ctr[PX_CTR_BYTES_UP], r->bytes_up - before);
@@ -215,16 +230,16 @@ static enum px_down at_close(struct px_req *r, bool eof)
     return PX_DOWN_DONE;
 }
 
-enum px_down px_body_down(struct px_req *r, bool eof)
+enum px_down px_body_down(struct px_req *r, struct px_sink *to, bool eof)
 {
     struct px_backend *b = r->backend;
-    struct mover m = {&r->down,      b->in,          b->s,      r->client->s,
-                      r->chunk_down, &r->bytes_down, UINT64_MAX};
+    struct mover m = {&r->down, b->in, b->s, to, r->chunk_down, &r->bytes_down, UINT64_MAX};
     uint64_t before = r->bytes_down;
     enum moved did = MOVED_MORE;
 
     while (did == MOVED_MORE && r->bytes_down - before < PX_TURN_B)
         did = move(&m);
+    px_sink_end(to);
     ctr_add(&r->px->ctr[PX_CTR_BYTES_DOWN], r->bytes_down - before);
     if (b->in && b->in->from == b->in->to)
         px_buf_put(r->px, &b->in);

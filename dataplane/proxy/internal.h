@@ -256,10 +256,26 @@ void px_backends_close_idle(struct px *px);
 void px_response_run(struct px_backend *b, bool eof);
 
 /* --- body.c --- */
+/**
+ * Writing piece by piece into as few records or segments as possible. Nobody else writes to the stream
+ * between the first put and the end.
+ */
+struct px_sink {
+    struct stream *s;
+    uint8_t *room;
+    uint32_t got, used; /* of the room; used > 0: something is under way */
+    uint32_t left;      /* what was promised and not yet put */
+};
+
+/* Room for it was asked for: px_sink_head says no when there is too little. */
+bool px_sink_head(struct px_sink *k, struct span head);
+void px_sink_put(struct px_sink *k, struct span bytes);
+void px_sink_end(struct px_sink *k);
+
 /* Move request body from client to backend. False: the request is broken (answered or ended). */
 bool px_body_up(struct px_req *r);
 enum px_down { PX_DOWN_MORE, PX_DOWN_DONE, PX_DOWN_BAD };
-enum px_down px_body_down(struct px_req *r, bool eof);
+enum px_down px_body_down(struct px_req *r, struct px_sink *to, bool eof); /* ends the sink */
 
 /* --- head.c --- */
 /* The request head for the member, from px->head; empty: does not fit. */

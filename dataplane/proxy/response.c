@@ -33,7 +33,7 @@ static void choose_framing(struct px_req *r, struct px_backend *b, const struct 
 enum heads { HEADS_DONE, HEADS_WAIT, HEADS_GONE };
 
 /* Read response heads until the final one has been forwarded. */
-static enum heads read_heads(struct px_backend *b, bool eof)
+static enum heads read_heads(struct px_backend *b, struct px_sink *to, bool eof)
 {
     struct px_req *r = b->req;
     struct px *px = b->px;
@@ -82,11 +82,10 @@ static enum heads read_heads(struct px_backend *b, bool eof)
             px_backend_failed(b, 502, "response_head_too_large", true);
             return HEADS_GONE;
         }
-        if (stream_tx_space(r->client->s) < head.len) {
+        if (!px_sink_head(to, head)) {
             b->scanned = 0;
             return HEADS_WAIT;
         }
-        (void)stream_write(r->client->s, head);
         r->status = px->head.status;
         r->state = PX_RQ_RESPONSE;
         r->head_down_b += (uint32_t)head.len;
@@ -110,6 +109,7 @@ static void complete(struct px_backend *b)
 void px_response_run(struct px_backend *b, bool eof)
 {
     struct px_req *r = b->req;
+    struct px_sink sink = {.s = r->client->s}; /* head and body go into one record when they can */
 
     if (!b->head_done) {
         if (!b->in && stream_readable(b->s) == 0 && !eof && !stream_at_eof(b->s))
@@ -124,10 +124,10 @@ void px_response_run(struct px_backend *b, bool eof)
                 return;
             }
         }
-        if (read_heads(b, eof) != HEADS_DONE)
+        if (read_heads(b, &sink, eof) != HEADS_DONE)
             return;
     }
-    switch (px_body_down(r, eof)) {
+    switch (px_body_down(r, &sink, eof)) {
     case PX_DOWN_MORE:
         return;
     case PX_DOWN_DONE:

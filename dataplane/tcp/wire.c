@@ -178,23 +178,29 @@ static inline uint64_t add_carry(uint64_t sum, uint64_t v)
     return sum + (sum < v);
 }
 
+typedef uint64_t lanes __attribute__((vector_size(16)));
+
+/* Lanes of 32-bit halves cannot overflow within 2^32 steps, so no carries are needed on the way. */
 static uint64_t sum_bytes(const uint8_t *p, uint32_t len, uint64_t sum)
 {
-    uint64_t a = 0, b = 0, v;
+    const lanes low = {0xffffffffu, 0xffffffffu};
+    lanes a = {0, 0}, b = {0, 0}, v, w;
+    uint64_t last;
 
-    /* Two lanes of 32-bit halves cannot overflow within 2^32 steps, and the compiler vectorises them. */
-    for (; len >= 8; len -= 8, p += 8) {
-        memcpy(&v, p, 8);
-        a += v & 0xffffffffu;
-        b += v >> 32;
+    for (; len >= 32; len -= 32, p += 32) {
+        memcpy(&v, p, 16);
+        memcpy(&w, p + 16, 16);
+        a += (v & low) + (w & low);
+        b += (v >> 32) + (w >> 32);
     }
-    if (len) {
-        v = 0;
-        memcpy(&v, p, len);
-        a += v & 0xffffffffu;
-        b += v >> 32;
+    a += b;
+    for (; len; len -= len < 8 ? len : 8, p += 8) {
+        last = 0;
+        memcpy(&last, p, len < 8 ? len : 8);
+        a[0] += last & 0xffffffffu;
+        a[1] += last >> 32;
     }
-    return add_carry(add_carry(sum, a), b);
+    return add_carry(add_carry(sum, a[0]), a[1]);
 }
 
 /* To 16 bits, in memory order. */

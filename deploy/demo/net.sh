@@ -33,6 +33,17 @@ net_port() { # NAMESPACE INTERFACE BRIDGE_END [ADDRESS...]
     ip -n "$ns" link set "$dev" up
 }
 
+# The kernel shall not think about what comes in at an interface that is an appliance's port.
+net_ours() { # NAMESPACE INTERFACE
+    ip netns exec "$1" nft -f - <<X
+table netdev ours {
+    chain $2 {
+        type filter hook ingress device $2 priority 0; policy drop;
+    }
+}
+X
+}
+
 net_up() {
     local ns
     for ns in $NS_CLIENT $NS_NET $NS_WEB; do
@@ -43,6 +54,7 @@ net_up() {
     ip -n $NS_NET link add br0 type bridge forward_delay 0 mcast_snooping 0
     ip -n $NS_NET link set br0 up
     net_port $NS_NET gw0 br-gw
+    net_ours $NS_NET gw0
     net_port $NS_CLIENT eth0 br-client 10.77.0.100
     net_port $NS_WEB eth0 br-web 10.77.0.11 10.77.0.12 10.77.0.13 10.77.0.14
 }

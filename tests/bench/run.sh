@@ -20,6 +20,8 @@ pki=$run/pki
 SERVER=spbench-server CLIENT=spbench-client
 SERVER_CPU=0 CLIENT_CPU=1
 idle_conns=4000
+# shellcheck source=deploy/demo/net.sh
+. "$top/deploy/demo/net.sh"
 pids=()
 
 die() {
@@ -127,6 +129,7 @@ stop_nginx() {
 }
 
 start_sallyport() {
+    net_ours $SERVER gw0
     ip netns exec $SERVER "$build/control/sallyport" -c "$run/sallyport.conf" > "$run/sallyport.out" 2>&1 &
     server_pid=$!
     pids+=("$server_pid")
@@ -141,6 +144,7 @@ start_sallyport() {
 stop_sallyport() {
     kill "$server_pid"
     wait "$server_pid" || true
+    ip netns exec $SERVER nft delete table netdev ours
     ip -n $CLIENT neigh flush dev eth0
 }
 
