@@ -348,7 +348,8 @@ void tcp_output(struct tcp *t, struct tcp_conn *c)
     if (c->lost_b)
         complete &= resend_lost(t, c);
     if (c->tx_next) {
-        if (c->snd_nxt == c->snd_una) {
+        /* What begins after a pause has the whole time; a closed window is no pause. */
+        if (c->snd_nxt == c->snd_una && c->persist_n == 0) {
             restart_if_idle(t, c);
             c->progress_ms = t->now_ms;
         }

@@ -107,17 +107,23 @@ static void tlp(struct tcp *t, struct tcp_conn *c)
     tcp_arm_rtx(t, c); /* TLP is out: this arms the RTO */
 }
 
+/* A closed window is no failure, but memory held for it is limited (RFC 6429 3). */
+static uint32_t persist_limit_ms(const struct tcp *t, const struct tcp_conn *c)
+{
+    if (c->flags & TCPF_ORPHAN)
+        return t->set.user_timeout_ms;
+    return (t->tx_used_b > t->set.tx_budget_b / 2 ? 2u : 10u) * t->set.persist_max_ms;
+}
+
 static void persist(struct tcp *t, struct tcp_conn *c)
 {
-    bool tight = t->tx_used_b > t->set.tx_budget_b / 2;
     uint32_t for_ms = t->now_ms - c->progress_ms;
 
     if (!c->tx_next || c->snd_nxt != c->snd_una) {
         tcp_arm_rtx(t, c);
         return;
     }
-    /* A closed window is no failure, but memory held for it is limited (RFC 6429 3). */
-    if (for_ms > (tight ? 2u : 10u) * t->set.persist_max_ms) {
+    if (for_ms > persist_limit_ms(t, c)) {
         give_up(t, c, TCP_CTR_ABORT_PERSIST);
         return;
     }
