@@ -78,6 +78,27 @@ static void shuffle(struct tcp *t, struct port_list *l)
     }
 }
 
+/* All ports that could be ours, but those we listen on. */
+static void fill(const struct tcp *t, struct port_list *l, struct tcp_tuple *tuple)
+{
+    uint16_t taken[TCP_LISTENERS_MAX];
+    int n = 0;
+
+    for (int i = 0; i < TCP_LISTENERS_MAX; i++) {
+        if (t->listeners[i].used)
+            taken[n++] = t->listeners[i].local.port;
+    }
+    for (uint32_t port = t->set.port_lo; port <= t->set.port_hi; port++) {
+        int k = 0;
+
+        tuple->lport = (uint16_t)port;
+        while (k < n && taken[k] != port)
+            k++;
+        if (k == n && (!t->env.owns || t->env.owns(t->env.ctx, tuple)))
+            l->ring[l->count++] = tuple->lport;
+    }
+}
+
 /* Once per destination: about a millisecond. */
 static struct port_list *make(struct tcp *t, const struct ip_addr *laddr,
                               const struct endpoint *remote)
@@ -98,11 +119,7 @@ static struct port_list *make(struct tcp *t, const struct ip_addr *laddr,
     tuple.raddr = remote->addr;
     tuple.rport = remote->port;
     *l = (struct port_list){*laddr, *remote, (uint16_t *)ring, 0, 0};
-    for (uint32_t port = t->set.port_lo; port <= t->set.port_hi; port++) {
-        tuple.lport = (uint16_t)port;
-        if (!listens_on(t, tuple.lport) && (!t->env.owns || t->env.owns(t->env.ctx, &tuple)))
-            l->ring[l->count++] = tuple.lport;
-    }
+    fill(t, l, &tuple);
     shuffle(t, l);
     p->used++;
     return l;
