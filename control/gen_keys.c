@@ -63,38 +63,6 @@ res build_identities(struct build *b)
 
 /* --- trust --- */
 
-static res load_trust(const struct cfg *c, const struct cfg_refs *list, const char *name,
-                      struct report *report, struct trust **out)
-{
-    struct trust_source src = {.name = name,
-                               .partial_chain = c->trust.v[list->v[0]].partial_chain,
-                               .anchor_expiry = c->trust.v[list->v[0]].anchor_expiry};
-    size_t anchors = 0, others = 0;
-    const char **files;
-    res r;
-
-    for (uint32_t i = 0; i < list->n; i++) {
-        anchors += c->trust.v[list->v[i]].anchors.n;
-        others += c->trust.v[list->v[i]].intermediates.n;
-    }
-    files = (const char **)calloc(anchors + others + 1, sizeof(*files));
-    if (!files)
-        return ERR(NOMEM);
-    src.anchor_files = files;
-    src.intermediate_files = files + anchors;
-    for (uint32_t i = 0; i < list->n; i++) {
-        const struct cfg_trust *t = &c->trust.v[list->v[i]];
-
-        for (uint32_t k = 0; k < t->anchors.n; k++)
-            files[src.anchor_count++] = t->anchors.v[k];
-        for (uint32_t k = 0; k < t->intermediates.n; k++)
-            files[anchors + src.intermediate_count++] = t->intermediates.v[k];
-    }
-    r = trust_load(&src, report, out);
-    free(files);
-    return r;
-}
-
 /* "staff+partners", cut when it becomes too long. */
 static const char *list_name(struct build *b, const struct cfg_refs *list)
 {
@@ -158,7 +126,7 @@ res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index)
     if (!name)
         return ERR(NOMEM);
     s->trusts[*index].name = span_str(name);
-    TRY(load_trust(b->cfg, list, name, b->report, &t));
+    TRY(gen_load_trust(b->cfg, list, name, b->report, &t));
     s->trusts[*index].trust = shared_trust(b, t);
     return OK;
 }
@@ -181,7 +149,7 @@ res build_unused_trusts(struct build *b)
         struct trust *t = NULL;
 
         if (!used[i]) {
-            res r = load_trust(c, &one, c->trust.v[i].name, b->report, &t);
+            res r = gen_load_trust(c, &one, c->trust.v[i].name, b->report, &t);
 
             if (IS_OK(r))
                 trust_unref(t);
@@ -203,7 +171,7 @@ void gen_check_files(const struct cfg *c, int64_t now_s, struct report *report)
             whole &= c->trust.v[i].anchors.v[k] != NULL;
         for (uint32_t k = 0; k < c->trust.v[i].intermediates.n; k++)
             whole &= c->trust.v[i].intermediates.v[k] != NULL;
-        if (whole && IS_OK(load_trust(c, &one, c->trust.v[i].name, report, &t)))
+        if (whole && IS_OK(gen_load_trust(c, &one, c->trust.v[i].name, report, &t)))
             trust_unref(t);
     }
     for (uint32_t i = 0; i < c->identities.n; i++) {

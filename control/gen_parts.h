@@ -36,6 +36,9 @@ static inline uint64_t hash_head(const uint8_t *hash)
 }
 
 /* gen_keys.c: certificates and TLS contexts. */
+/* A list of trust sets of the configuration as one. */
+MUST_CHECK res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char *name,
+                              struct report *report, struct trust **out);
 MUST_CHECK res build_identities(struct build *b);
 MUST_CHECK res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index);
 MUST_CHECK res build_unused_trusts(struct build *b);

@@ -1,4 +1,5 @@
 /* sallyctl: one command to the control socket, its answer for people or as it came. */
+#include "control/cert_cli.h"
 #include "control/msg.h"
 #include "control/show.h"
 
@@ -25,6 +26,7 @@ static void usage(FILE *f)
             n += fprintf(f, " [%s]", d->args[k].name);
         fprintf(f, "%*s%s\n", n < 26 ? 26 - n : 1, "", d->help);
     }
+    cert_cli_usage(f);
     fprintf(f, "\nThe socket is " DEFAULT_SOCKET ", or $SALLYPORT_SOCKET.\n"
                "Exit codes: 0 done; 1 refused; 2 unknown command or option; 3 nobody answers.\n");
 }
@@ -223,6 +225,8 @@ int main(int argc, char **argv)
             return o == 'h' ? EXIT_OK : EXIT_USAGE;
         }
     }
+    if (optind < argc && strcmp(argv[optind], "cert") == 0)
+        return cert_cli(argc - optind - 1, argv + optind + 1, json);
     text = message(argc - optind, argv + optind);
     if (!text)
         return EXIT_USAGE;

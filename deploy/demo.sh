@@ -53,14 +53,12 @@ make_pages() {
     done
     [ -e "$run/www/1k.bin" ] || head -c 1024 /dev/urandom > "$run/www/1k.bin"
     [ -e "$run/www/1m.bin" ] || head -c 1048576 /dev/urandom > "$run/www/1m.bin"
-    # Workers of nginx are not root.
-    chown -R nobody "$run/www/upload" "$run/www/protected/upload"
 }
 
 start_web() {
     ! running "$run/nginx.pid" nginx || return 0
     make_pages
-    fill "$here/demo/nginx.conf" | sed '1i user nobody nogroup;' > "$run/nginx.conf"
+    fill "$here/demo/nginx.conf" > "$run/nginx.conf"
     fill "$here/demo/pages.conf" > "$run/pages.conf"
     ip netns exec $NS_WEB nginx -e "$run/nginx-error.log" -c "$run/nginx.conf" || die "nginx does not start"
 }
