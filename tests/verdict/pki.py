@@ -1,0 +1,121 @@
+"""Certificates as a test wants them, good and bad."""
+
+import datetime
+import ipaddress
+import os
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
+from cryptography.x509.oid import NameOID, ObjectIdentifier
+
+NOW = datetime.datetime(2026, 11, 21, 12, 0, 0)
+DAY = datetime.timedelta(days=1)
+CURVES = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1, "p224": ec.SECP224R1}
+SSL_CLIENT, SSL_SERVER = Eku.CLIENT_AUTH, Eku.SERVER_AUTH
+ANY_EKU = ObjectIdentifier("2.5.29.37.0")
+KU_NAMES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+            "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+
+_rsa = {}
+
+
+def key(kind="p256"):
+    if kind in CURVES:
+        return ec.generate_private_key(CURVES[kind]())
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    bits = int(kind[3:])
+    pool = _rsa.setdefault(bits, [])  # slow to make: a few for all
+    if len(pool) < 4:
+        pool.append(rsa.generate_private_key(65537, bits))
+    _rsa[bits] = pool[1:] + pool[:1]
+    return pool[0]
+
+
+def name(cn, **more):
+    parts = [x509.NameAttribute(NameOID.COUNTRY_NAME, "DE"),
+             x509.NameAttribute(NameOID.ORGANIZATION_NAME, more.get("o", "Verdict tests"))]
+    return x509.Name(parts + [x509.NameAttribute(NameOID.COMMON_NAME, cn)])
+
+
+def usage(*names):
+    return x509.KeyUsage(**{n: n in names for n in KU_NAMES})
+
+
+def names(*texts):
+    out = []
+    for t in texts:
+        kind, value = t.split(":", 1)
+        out.append({"dns": x509.DNSName, "email": x509.RFC822Name, "uri": x509.UniformResourceIdentifier,
+                    "ip": lambda v: x509.IPAddress(ipaddress.ip_network(v) if "/" in v else ipaddress.ip_address(v)),
+                    "dir": lambda v: x509.DirectoryName(name(v))}[kind](value))
+    return out
+
+
+class Cert:
+    """One certificate with its key. `by`: who signs it; None: itself."""
+
+    def __init__(self, cn, by=None, ca=False, kind="p256", subject=None, issuer=None, start=-1, end=365, path_len=None,
+                 ku="usual", eku=(), san=(), permitted=(), excluded=(), policies=(), require_policy=None,
+                 inhibit_any=None, unknown=None, bc="usual", bc_critical=True, hash="SHA256", own_key=None, aki=True,
+                 ski=True, serial=None, break_sig=False, sign_with=None, v1=False):
+        self.key = own_key or key(kind)
+        self.subject = subject or name(cn)
+        self.is_ca = ca
+        signer = sign_with or (by.key if by else self.key)
+        b = (x509.CertificateBuilder().subject_name(self.subject).public_key(self.key.public_key())
+             .issuer_name(issuer or (by.subject if by else self.subject))
+             .serial_number(serial or int.from_bytes(os.urandom(16), "big") >> 1 | 1)
+             .not_valid_before(NOW + start * DAY).not_valid_after(NOW + end * DAY))
+        if bc == "usual" and ca:
+            b = b.add_extension(x509.BasicConstraints(True, path_len), bc_critical)
+        elif bc == "usual" or bc is False:
+            b = b.add_extension(x509.BasicConstraints(False, None), True)
+        if ku == "usual":
+            ku = ("key_cert_sign", "crl_sign") if ca else ("digital_signature",)
+        if ku:
+            b = b.add_extension(usage(*ku), True)
+        if eku:
+            b = b.add_extension(x509.ExtendedKeyUsage(list(eku)), False)
+        if san:
+            b = b.add_extension(x509.SubjectAlternativeName(names(*san)), False)
+        if permitted or excluded:
+            b = b.add_extension(x509.NameConstraints(names(*permitted) or None, names(*excluded) or None), True)
+        if policies:
+            b = b.add_extension(x509.CertificatePolicies(
+                [x509.PolicyInformation(ObjectIdentifier(p), None) for p in policies]), False)
+        if require_policy is not None:
+            b = b.add_extension(x509.PolicyConstraints(require_policy, None), True)
+        if inhibit_any is not None:
+            b = b.add_extension(x509.InhibitAnyPolicy(inhibit_any), True)
+        if unknown is not None:
+            b = b.add_extension(x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), unknown)
+        if ski:
+            b = b.add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False)
+        if aki and (by or sign_with):
+            b = b.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False)
+        algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else getattr(hashes, hash)()
+        der = b.sign(signer, algorithm).public_bytes(serialization.Encoding.DER)
+        self.der = der[:-4] + bytes([der[-4] ^ 1]) + der[-3:] if break_sig else der
+        self.by = by
+
+    def pem(self):
+        import base64
+        text = base64.encodebytes(self.der).decode().replace("\n", "")
+        lines = "\n".join(text[i:i + 64] for i in range(0, len(text), 64))
+        return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
+
+
+def root(cn="Root", **more):
+    return Cert(cn, ca=True, end=more.pop("end", 3650), **more)
+
+
+def sub(cn, by, **more):
+    return Cert(cn, by, ca=True, end=more.pop("end", 1825), **more)
+
+
+def leaf(cn, by, **more):
+    more.setdefault("eku", (SSL_CLIENT,))
+    return Cert(cn, by, **more)
