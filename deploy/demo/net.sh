@@ -1,8 +1,8 @@
 # Sourced: the demo's network. Three namespaces on one bridge:
 #
-#   sallyport-client  10.77.0.100      curl, openssl, browsers
-#   sallyport-net     10.77.0.1        the bridge, and the appliance on interface gw0 (no kernel address there)
-#   sallyport-web     10.77.0.11-14    the backends
+#   sallyport-client  10.77.0.100    fd00:77::100      curl, openssl, browsers
+#   sallyport-net     10.77.0.1      fd00:77::1        the bridge, and the appliance on interface gw0 (no kernel address)
+#   sallyport-web     10.77.0.11-14  fd00:77::11-14    the backends
 
 NS_CLIENT=sallyport-client NS_NET=sallyport-net NS_WEB=sallyport-web
 
@@ -20,13 +20,14 @@ net_plain() { # NAMESPACE INTERFACE
     ip netns exec "$1" ethtool -K "$2" tx off
 }
 
-net_port() { # NAMESPACE INTERFACE BRIDGE_END [ADDRESS...]
+net_port() { # NAMESPACE INTERFACE BRIDGE_END [HOST NUMBER...]
     local ns=$1 dev=$2 end=$3 a
     shift 3
     ip -n $NS_NET link add "$end" type veth peer name "$dev" netns "$ns"
     ip -n $NS_NET link set "$end" master br0 up
     for a in "$@"; do
-        ip -n "$ns" addr add "$a/24" dev "$dev"
+        ip -n "$ns" addr add "10.77.0.$a/24" dev "$dev"
+        ip -n "$ns" addr add "fd00:77::$a/64" dev "$dev" nodad
     done
     net_plain "$ns" "$dev" > /dev/null
     net_plain $NS_NET "$end" > /dev/null
@@ -49,14 +50,14 @@ net_up() {
     for ns in $NS_CLIENT $NS_NET $NS_WEB; do
         ip netns add $ns
         ip -n $ns link set lo up
-        ip netns exec $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
     done
+    ip netns exec $NS_NET sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
     ip -n $NS_NET link add br0 type bridge forward_delay 0 mcast_snooping 0
     ip -n $NS_NET link set br0 up
     net_port $NS_NET gw0 br-gw
     net_ours $NS_NET gw0
-    net_port $NS_CLIENT eth0 br-client 10.77.0.100
-    net_port $NS_WEB eth0 br-web 10.77.0.11 10.77.0.12 10.77.0.13 10.77.0.14
+    net_port $NS_CLIENT eth0 br-client 100
+    net_port $NS_WEB eth0 br-web 11 12 13 14
 }
 
 net_down() {
