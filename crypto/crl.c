@@ -302,7 +302,8 @@ static struct span keep(uint8_t **at, struct span s)
 {
     struct span kept = span_of(*at, s.len);
 
-    memcpy(*at, s.p, s.len);
+    if (s.len)
+        memcpy(*at, s.p, s.len);
     *at += s.len;
     return kept;
 }
