@@ -225,6 +225,7 @@ mkdir -p "$run"
 "$top/deploy/demo/pki.sh" "$pki"
 cp "$pki/good.crt" "$pki/client.crt"
 cp "$pki/good.key" "$pki/client.key"
+cleanup # of a run that was broken off
 trap cleanup EXIT
 ulimit -n 20000
 network
