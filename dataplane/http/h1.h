@@ -148,12 +148,15 @@ enum h1_result h1_body_next(struct h1_body *b, struct span in, uint32_t *skip, u
 void h1_body_take(struct h1_body *b, uint64_t n);
 
 /**
- * Canonical form of a path, for matching: percent-encoded unreserved characters decoded, "." and ".."
- * resolved, "//" merged, parameters (";a=b") cut off (RFC 3986 3.3, 6.2.2). What is ambiguous is refused: %00, %2f, %5c, '\', bad
- * escapes, ".." above the root, bytes >= 0x80 and controls unescaped.
+ * Canonical form of a path, for matching: percent-encoded characters that may as well stand plain decoded,
+ * "." and ".." resolved, "//" merged, parameters (";a=b") cut off (RFC 3986 3.3, 6.2.2). What is ambiguous is
+ * refused: %00, %2f, %5c, '\', bad escapes, ".." above the root, bytes >= 0x80 and controls unescaped.
  * Returns  the length written to out (<= path.len), or -1 with *why
  */
 int h1_path_canonical(struct span path, char *out, size_t cap, const char **why);
+
+/* Is one of its segments "." or "..", escaped or not? Servers resolve them in different ways, or not at all. */
+bool h1_path_has_dots(struct span path);
 
 /* Is `host` (without port) a well-formed reg-name, IPv4 or [IPv6] (RFC 3986 3.2.2, with DNS characters
  * only)? */
