@@ -142,7 +142,7 @@ void h1_body_begin(struct h1_body *b, const struct h1_head *h);
 /**
  * Look at `in`: *skip bytes of framing come first, then *data bytes of body. Both may be 0 with
  * H1_MORE. After the caller has used up some data it says so with h1_body_take.
- * Returns  H1_MORE, H1_DONE (body complete; *skip bytes still belong to it), H1_BAD
+ * Returns  H1_MORE, H1_DONE (body complete; *skip bytes still belong to it), H1_BAD, and then nothing else any more
  */
 enum h1_result h1_body_next(struct h1_body *b, struct span in, uint32_t *skip, uint64_t *data);
 void h1_body_take(struct h1_body *b, uint64_t n);
