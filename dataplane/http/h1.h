@@ -18,24 +18,36 @@
 #define H1_HEADERS_MAX 128
 
 /* Headers the proxy looks at; the parser says which one a field is, so nobody compares names again. */
-#define H1_KNOWN(X)                                                                               \
-    X(CONNECTION, "connection")                                                                   \
-    X(CONTENT_LENGTH, "content-length")                                                           \
-    X(CONTENT_TYPE, "content-type")                                                               \
-    X(COOKIE, "cookie")                                                                           \
-    X(DATE, "date") X(EXPECT, "expect") X(HOST, "host") X(KEEP_ALIVE, "keep-alive")               \
-        X(LOCATION, "location") X(PROXY_AUTHENTICATE, "proxy-authenticate")                       \
-            X(PROXY_AUTHORIZATION, "proxy-authorization") X(PROXY_CONNECTION, "proxy-connection") \
-                X(REFERER, "referer") X(SERVER, "server") X(TE, "te") X(TRAILER, "trailer")       \
-                    X(TRANSFER_ENCODING, "transfer-encoding") X(UPGRADE, "upgrade")               \
-                        X(USER_AGENT, "user-agent") X(VIA, "via")                                 \
-                            X(X_FORWARDED_FOR, "x-forwarded-for")                                 \
-                                X(X_FORWARDED_HOST, "x-forwarded-host")                           \
-                                    X(X_FORWARDED_PROTO, "x-forwarded-proto")                     \
-                                        X(X_FORWARDED_PORT, "x-forwarded-port")                   \
-                                            X(FORWARDED, "forwarded")                             \
-                                                X(AUTHORIZATION, "authorization")                 \
-                                                    X(SET_COOKIE, "set-cookie")
+/* clang-format off */
+#define H1_KNOWN(X) \
+    X(CONNECTION, "connection") \
+    X(CONTENT_LENGTH, "content-length") \
+    X(CONTENT_TYPE, "content-type") \
+    X(COOKIE, "cookie") \
+    X(DATE, "date") \
+    X(EXPECT, "expect") \
+    X(HOST, "host") \
+    X(KEEP_ALIVE, "keep-alive") \
+    X(LOCATION, "location") \
+    X(PROXY_AUTHENTICATE, "proxy-authenticate") \
+    X(PROXY_AUTHORIZATION, "proxy-authorization") \
+    X(PROXY_CONNECTION, "proxy-connection") \
+    X(REFERER, "referer") \
+    X(SERVER, "server") \
+    X(TE, "te") \
+    X(TRAILER, "trailer") \
+    X(TRANSFER_ENCODING, "transfer-encoding") \
+    X(UPGRADE, "upgrade") \
+    X(USER_AGENT, "user-agent") \
+    X(VIA, "via") \
+    X(X_FORWARDED_FOR, "x-forwarded-for") \
+    X(X_FORWARDED_HOST, "x-forwarded-host") \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto") \
+    X(X_FORWARDED_PORT, "x-forwarded-port") \
+    X(FORWARDED, "forwarded") \
+    X(AUTHORIZATION, "authorization") \
+    X(SET_COOKIE, "set-cookie")
+/* clang-format on */
 
 enum h1_name {
     H1_NAME_OTHER,
