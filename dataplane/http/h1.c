@@ -2,6 +2,8 @@
 
 #include "http/scan.h"
 
+#define CONNECTION_OPTIONS_MAX 32u
+
 /* --- names --- */
 
 const char *h1_method_name(enum h1_method m)
@@ -229,6 +231,7 @@ static bool always_hop(enum h1_name id)
 
 struct connection {
     bool close, keep_alive, upgrade;
+    uint32_t options;
 };
 
 static void mark_hops(struct h1_head *h, struct span named)
@@ -241,7 +244,8 @@ static void mark_hops(struct h1_head *h, struct span named)
     }
 }
 
-static void read_connection(struct h1_head *h, struct connection *c)
+/* Each option is looked for among all fields: their number is bounded, or a head of 25 KB costs a millisecond. */
+static bool read_connection(struct h1_head *h, struct connection *c)
 {
     for (uint32_t i = 0; i < h->count; i++) {
         struct span v = h->headers[i].value, one;
@@ -250,6 +254,8 @@ static void read_connection(struct h1_head *h, struct connection *c)
         if (h->headers[i].id != H1_NAME_CONNECTION)
             continue;
         while (next_element(&v, &one)) {
+            if (++c->options > CONNECTION_OPTIONS_MAX)
+                return false;
             if (span_ieq(one, SPAN_LIT("close")))
                 c->close = true;
             else if (span_ieq(one, SPAN_LIT("keep-alive")))
@@ -259,6 +265,7 @@ static void read_connection(struct h1_head *h, struct connection *c)
             mark_hops(h, one);
         }
     }
+    return true;
 }
 
 /* --- the head as lines --- */
@@ -535,7 +542,8 @@ static enum h1_result parse_request(struct span head, const struct h1_limits *li
         read_fields(head, lim, h, &f, r) == H1_BAD || read_host(h, absolute, r) == H1_BAD ||
         request_framing(h, &f, r) == H1_BAD || read_expect(h, r) == H1_BAD)
         return H1_BAD;
-    read_connection(h, &c);
+    if (!read_connection(h, &c))
+        return refuse(r, 400, "too_many_connection_options");
     h->keep_alive = h->minor >= 1 ? !c.close : c.keep_alive && !c.close;
     h->upgrade = c.upgrade && h1_find(h, H1_NAME_UPGRADE);
     return H1_DONE;
@@ -654,7 +662,9 @@ enum h1_result h1_response(struct span in, const struct h1_limits *lim, enum h1_
         return H1_BAD;
     }
     out->method = method;
-    read_connection(out, &c);
+    *why = "too_many_connection_options";
+    if (!read_connection(out, &c))
+        return H1_BAD;
     out->keep_alive = out->minor >= 1 ? !c.close : c.keep_alive && !c.close;
     *used = (uint32_t)end;
     return H1_DONE;
