@@ -65,6 +65,8 @@ enum { CFG_SNI_DEFAULT, CFG_SNI_REQUIRED };
 enum { CFG_CERT_NONE, CFG_CERT_OPTIONAL, CFG_CERT_REQUIRE, CFG_CERT_REQUEST };
 enum { CFG_BAD_HTTP, CFG_BAD_TLS, CFG_BAD_AS_NONE };
 enum { CFG_MISSING_HTTP, CFG_MISSING_TLS };
+enum { CFG_CRL_NONE, CFG_CRL_LEAF, CFG_CRL_CHAIN };
+enum { CFG_CRL_DENY, CFG_CRL_ALLOW };
 enum { CFG_REQUIRE_NONE, CFG_REQUIRE_CERT };
 enum { CFG_HOST_PRESERVE, CFG_HOST_BACKEND };
 
@@ -97,7 +99,8 @@ struct cfg_control {
 struct cfg_trust {
     struct cfg_node node;
     const char *name;
-    struct cfg_texts anchors, intermediates;
+    struct cfg_texts anchors, intermediates, crl;
+    uint32_t crl_check, crl_missing, crl_expired;
     bool partial_chain, anchor_expiry;
 };
 

@@ -14,10 +14,12 @@ static void check_union(const struct cfg *c, const struct cfg_client_cert *cc, s
     for (uint32_t i = 1; i < cc->trust.n; i++) {
         const struct cfg_trust *a = &c->trust.v[cc->trust.v[0]], *b = &c->trust.v[cc->trust.v[i]];
 
-        if (a->partial_chain != b->partial_chain || a->anchor_expiry != b->anchor_expiry) {
+        if (a->partial_chain != b->partial_chain || a->anchor_expiry != b->anchor_expiry ||
+            a->crl_check != b->crl_check || a->crl_missing != b->crl_missing ||
+            a->crl_expired != b->crl_expired) {
             cfg_mistake(r, REPORT_ERROR, &cc->node, offsetof(struct cfg_client_cert, trust), NULL,
-                        "\"%s\" and \"%s\" differ in partial_chain or anchor_expiry", a->name,
-                        b->name);
+                        "\"%s\" and \"%s\" differ in partial_chain, anchor_expiry or the crl_ keys",
+                        a->name, b->name);
             return;
         }
     }

@@ -26,7 +26,8 @@ void cert_cli_usage(FILE *f)
           "                            what a client with this chain would get\n"
           "  cert verify --anchors FILE [--intermediates FILE] [--purpose client|server] [--name "
           "NAME]\n"
-          "              [--max-depth N] [--partial-chain] [--at TIME] CHAIN\n"
+          "              [--crl FILE] [--crl-check leaf|chain] [--max-depth N] [--partial-chain] "
+          "[--at TIME] CHAIN\n"
           "                            the verdict alone. TIME: seconds since 1970, or "
           "2026-11-21T12:00:00Z\n",
           f);
@@ -257,8 +258,8 @@ static int inspect(const char *file, bool json, struct report *r)
 /* --- verify --- */
 
 struct verify {
-    const char *config, *host, *path, *anchors, *intermediates, *name, *chain;
-    bool server, partial;
+    const char *config, *host, *path, *anchors, *intermediates, *name, *chain, *crl;
+    bool server, partial, leaf_only;
     int max_depth;
     int64_t at_s;
     /* of a configuration */
@@ -336,13 +337,17 @@ static bool by_config(struct verify *v, struct report *r)
 
 static bool by_files(struct verify *v, struct report *r)
 {
-    struct trust_source src = {.name = "anchors",
-                               .anchor_files = &v->anchors,
-                               .anchor_count = 1,
-                               .intermediate_files = &v->intermediates,
-                               .intermediate_count = v->intermediates != NULL,
-                               .partial_chain = v->partial,
-                               .anchor_expiry = true};
+    struct trust_source src = {
+        .name = "anchors",
+        .anchor_files = &v->anchors,
+        .anchor_count = 1,
+        .intermediate_files = &v->intermediates,
+        .intermediate_count = v->intermediates != NULL,
+        .partial_chain = v->partial,
+        .anchor_expiry = true,
+        .crl_files = &v->crl,
+        .crl_count = v->crl != NULL,
+        .crl_rules = {v->leaf_only ? CRL_CHECK_LEAF : CRL_CHECK_CHAIN, false, false}};
 
     return IS_OK(trust_load(&src, r, &v->trust));
 }
@@ -387,6 +392,8 @@ static json_t *judge(const struct verify *v, const struct chain *c)
     if (out.anchor >= 0 && trust_entry_at(v->trust, (uint32_t)out.anchor))
         put_text(o, "anchor", cert_name_text,
                  trust_entry_at(v->trust, (uint32_t)out.anchor)->cert.subject);
+    if (out.revocation_s)
+        json_object_set_new(o, "revocation_list_of", day(out.revocation_s));
     if (out.code == VERDICT_OK)
         json_object_set_new(o, "good_until", day(out.expires_s));
     if (v->rules)
@@ -418,11 +425,13 @@ static bool read_options(int argc, char **argv, struct verify *v)
                                             {"purpose", required_argument, NULL, 'u'},
                                             {"max-depth", required_argument, NULL, 'd'},
                                             {"partial-chain", no_argument, NULL, 'r'},
+                                            {"crl", required_argument, NULL, 'l'},
+                                            {"crl-check", required_argument, NULL, 'k'},
                                             {"at", required_argument, NULL, 't'},
                                             {NULL, 0, NULL, 0}};
     const char **const texts[256] = {
-        ['c'] = &v->config,  ['h'] = &v->host, ['p'] = &v->path,
-        ['a'] = &v->anchors, ['n'] = &v->name, ['i'] = &v->intermediates};
+        ['c'] = &v->config, ['h'] = &v->host, ['p'] = &v->path,         ['a'] = &v->anchors,
+        ['n'] = &v->name,   ['l'] = &v->crl,  ['i'] = &v->intermediates};
     bool good = true;
     int o;
 
@@ -431,6 +440,9 @@ static bool read_options(int argc, char **argv, struct verify *v)
         if (o == 'u') {
             v->server = strcmp(optarg, "server") == 0;
             good &= v->server || strcmp(optarg, "client") == 0;
+        } else if (o == 'k') {
+            v->leaf_only = strcmp(optarg, "leaf") == 0;
+            good &= v->leaf_only || strcmp(optarg, "chain") == 0;
         } else if (o == 'd') {
             v->max_depth = atoi(optarg);
         } else if (o == 'r') {

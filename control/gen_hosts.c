@@ -68,6 +68,25 @@ static uint64_t policy_of(const struct build *b, const struct cfg_host *h,
     return siphash13(&key, text, s.len);
 }
 
+/* What a session ticket stands on: the host's policy and every trust set that its locations judge by. */
+static uint64_t ticket_of(const struct build *b, const struct snap_host *host)
+{
+    static const struct sip_key key = {0x7469636b65742069, 0x6420206f6620686f};
+    uint64_t id = host->policy_id;
+
+    for (uint32_t i = 0; i < host->location_count; i++) {
+        const struct snap_client_cert *cc = &host->locations[i].cert;
+        uint8_t all[8 + 32] = {0};
+
+        if (cc->trust == SNAP_NONE)
+            continue;
+        memcpy(all, &id, sizeof(id));
+        memcpy(all + sizeof(id), trust_id(b->g->snap.trusts[cc->trust].trust), 32);
+        id = siphash13(&key, all, sizeof(all));
+    }
+    return id;
+}
+
 /* --- locations --- */
 
 /* Exact ones in front, then the longest first. */
@@ -168,6 +187,7 @@ static res host(struct build *b, const struct cfg_host *from, struct snap_host *
     TRY(host_names(b, from, to));
     TRY(all);
     to->policy_id = policy_of(b, from, to);
+    to->ticket_id = ticket_of(b, to);
     return host_profile(b, from, to);
 }
 

@@ -132,6 +132,32 @@ static void say_purpose(struct sb *s, const struct verdict *v, const struct verd
            in->purpose == VERDICT_FOR_SERVER ? "serverAuth" : "clientAuth");
 }
 
+static void say_no_list(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                        const struct cert *c)
+{
+    (void)v;
+    sb_str(s, ": there is no revocation list of its issuer ");
+    cert_name_text(s, c->issuer);
+    sb_fmt(s, " in trust '%s': add one, or crl_missing = \"allow\"", trust_label(in));
+}
+
+static void say_stale(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                      const struct cert *c)
+{
+    (void)v, (void)in;
+    sb_str(s, ": the time of the revocation list of ");
+    cert_name_text(s, c->issuer);
+    sb_str(s, " is over: a new one is needed");
+}
+
+static void say_revoked(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                        const struct cert *c)
+{
+    (void)v, (void)in;
+    sb_str(s, " is on the list of ");
+    cert_name_text(s, c->issuer);
+}
+
 /* What would have to be different; codes without an entry say it all in their text. */
 static say_fn *const SAY[VERDICT_CODE_COUNT] = {
     [VERDICT_ISSUER_UNKNOWN] = say_issuer,
@@ -145,6 +171,9 @@ static say_fn *const SAY[VERDICT_CODE_COUNT] = {
     [VERDICT_SELF_SIGNED_IN_CHAIN] = say_self_signed,
     [VERDICT_NOT_A_CA] = say_not_a_ca,
     [VERDICT_PURPOSE] = say_purpose,
+    [VERDICT_REVOKED] = say_revoked,
+    [VERDICT_REVOCATION_UNKNOWN] = say_no_list,
+    [VERDICT_REVOCATION_STALE] = say_stale,
 };
 
 void verdict_explain(struct sb *s, const struct verdict *v, const struct verdict_input *in)

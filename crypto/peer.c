@@ -13,8 +13,7 @@
 #define SERIAL_TEXT_B   72u
 
 struct cached {
-    uint64_t trust_id; /* first bytes of it */
-    const struct revocation *revocation;
+    uint64_t trust_id;       /* first bytes of it */
     int64_t from_s, until_s; /* when it is good for */
     uint8_t purpose;
     bool used;
@@ -323,29 +322,27 @@ static uint64_t short_id(const struct trust *trust)
     return id;
 }
 
-static struct cached *find_cached(struct peer *peer, uint64_t id, const struct revocation *r,
-                                  enum verdict_purpose purpose, int64_t now_s)
+static struct cached *find_cached(struct peer *peer, uint64_t id, enum verdict_purpose purpose,
+                                  int64_t now_s)
 {
     for (uint32_t i = 0; i < CACHED; i++) {
         struct cached *c = &peer->cached[i];
 
-        if (c->used && c->trust_id == id && c->revocation == r && c->purpose == purpose &&
-            now_s >= c->from_s && now_s <= c->until_s)
+        if (c->used && c->trust_id == id && c->purpose == purpose && now_s >= c->from_s &&
+            now_s <= c->until_s)
             return c;
     }
     return NULL;
 }
 
 void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
-                  const struct revocation *revocation, enum verdict_purpose purpose, int64_t now_s,
-                  struct verdict *out)
+                  enum verdict_purpose purpose, int64_t now_s, struct verdict *out)
 {
     uint64_t id = short_id(trust);
-    struct cached *c = find_cached(peer, id, revocation, purpose, now_s);
+    struct cached *c = find_cached(peer, id, purpose, now_s);
     struct verdict_input in = {.chain = peer->certs,
                                .chain_len = peer->n,
                                .trust = trust,
-                               .revocation = revocation,
                                .now_s = now_s,
                                .purpose = purpose,
                                .max_depth = -1,
@@ -359,7 +356,7 @@ void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
     if (peer->n == 0)
         out->code = VERDICT_MALFORMED;
     c = &peer->cached[peer->turn++ % CACHED];
-    *c = (struct cached){id, revocation, now_s, now_s + RETRY_S, (uint8_t)purpose, true, *out};
+    *c = (struct cached){id, now_s, now_s + RETRY_S, (uint8_t)purpose, true, *out};
     if (out->code == VERDICT_OK) {
         c->from_s = out->valid_from_s;
         c->until_s = out->expires_s;

@@ -41,10 +41,9 @@ void peer_put(struct peers *p, struct peer *peer);
 struct peer *peer_find(struct peers *p, const uint8_t id[32]);
 const uint8_t *peer_id(const struct peer *peer);
 
-/* The verdict on this chain, kept per (trust set, revocation tables, purpose) until it could change. */
+/* The verdict on this chain, kept per (trust set with its revocation lists, purpose) until it could change. */
 void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
-                  const struct revocation *revocation, enum verdict_purpose purpose, int64_t now_s,
-                  struct verdict *out);
+                  enum verdict_purpose purpose, int64_t now_s, struct verdict *out);
 
 const struct cert *peer_leaf(const struct peer *peer); /* NULL when it cannot be parsed */
 uint32_t peer_chain(const struct peer *peer, const struct cert **chain);

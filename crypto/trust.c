@@ -18,6 +18,7 @@ struct trust {
     uint32_t mask;
     bool partial_chain, anchor_expiry;
     uint8_t id[32];
+    struct revocation *revocation; /* may be NULL */
 };
 
 /* --- building --- */
@@ -39,6 +40,7 @@ static struct trust *trust_begin(const char *name, bool partial_chain, bool anch
 static void trust_destroy(struct trust *t)
 {
     arena_fini(&t->arena);
+    revocation_free(t->revocation);
     free(t->entries);
     free(t->heads);
     free(t->links);
@@ -196,10 +198,23 @@ static bool add_file(struct trust *t, const char *file, bool anchor, struct repo
     return ok;
 }
 
+static res add_revocation(struct trust *t, const struct trust_source *src, struct report *report)
+{
+    uint8_t both[64];
+
+    TRY(revocation_load(t, src->crl_files, src->crl_count, &src->crl_rules, report,
+                        &t->revocation));
+    memcpy(both, t->id, 32);
+    memcpy(both + 32, revocation_id(t->revocation), 32);
+    sha256(span_of(both, sizeof(both)), t->id);
+    return OK;
+}
+
 res trust_load(const struct trust_source *src, struct report *report, struct trust **out)
 {
     struct trust *t = trust_begin(src->name, src->partial_chain, src->anchor_expiry);
     bool ok = true;
+    res r;
 
     if (!t)
         return ERR(NOMEM);
@@ -207,7 +222,16 @@ res trust_load(const struct trust_source *src, struct report *report, struct tru
         ok &= add_file(t, src->anchor_files[i], true, report);
     for (size_t i = 0; i < src->intermediate_count; i++)
         ok &= add_file(t, src->intermediate_files[i], false, report);
-    return finish(t, report, ok, out);
+    TRY(finish(t, report, ok, &t));
+    if (src->crl_count && src->crl_rules.check != CRL_CHECK_NONE) {
+        r = add_revocation(t, src, report);
+        if (!IS_OK(r)) {
+            trust_destroy(t);
+            return r;
+        }
+    }
+    *out = t;
+    return OK;
 }
 
 res trust_from_der(const char *name, const struct span *anchors, size_t anchor_count,
@@ -258,6 +282,11 @@ bool trust_partial_chain(const struct trust *t)
 bool trust_anchor_expiry(const struct trust *t)
 {
     return t->anchor_expiry;
+}
+
+const struct revocation *trust_revocation(const struct trust *t)
+{
+    return t->revocation;
 }
 
 uint32_t trust_anchor_count(const struct trust *t)

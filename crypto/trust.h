@@ -9,6 +9,7 @@
 
 #include "base/report.h"
 #include "crypto/cert.h"
+#include "crypto/revocation.h"
 
 struct trust;
 
@@ -27,8 +28,11 @@ struct trust_source {
     size_t anchor_count;
     const char *const *intermediate_files;
     size_t intermediate_count;
-    bool partial_chain; /* an anchor that is not self-issued may end a path */
-    bool anchor_expiry; /* an anchor outside its own validity does not count */
+    bool partial_chain;           /* an anchor that is not self-issued may end a path */
+    bool anchor_expiry;           /* an anchor outside its own validity does not count */
+    const char *const *crl_files; /* without any, nothing is checked for revocation */
+    size_t crl_count;
+    struct revocation_rules crl_rules;
 };
 
 /* Reads, parses, checks. All mistakes go into the report with file and position in it. */
@@ -48,6 +52,8 @@ const char *trust_name(const struct trust *t);
 const uint8_t *trust_id(const struct trust *t); /* 32 bytes */
 bool trust_partial_chain(const struct trust *t);
 bool trust_anchor_expiry(const struct trust *t);
+/* NULL: no revocation lists. */
+const struct revocation *trust_revocation(const struct trust *t);
 
 uint32_t trust_anchor_count(const struct trust *t);
 uint32_t trust_entry_count(const struct trust *t);

@@ -43,7 +43,7 @@ struct search {
     uint32_t target; /* issuers above the leaf that are tried for now */
     bool deeper;     /* there are longer candidates */
     uint32_t best;   /* how good the best failure so far is: 0 none, 1 incomplete, 2 complete */
-    bool selfsigned; /* a self-issued stranger at the top */
+    int64_t lists_this_s, lists_next_s; /* of the revocation lists that were asked */
 };
 
 /* --- one certificate by itself --- */
@@ -229,10 +229,41 @@ static bool times_ok(const struct search *s, struct path_error *e)
     return true;
 }
 
+/* RFC 5280 6.3, by the set's lists. The anchor is not asked about: nobody above it could revoke it. */
+static bool revocation_ok(struct search *s, struct path_error *e)
+{
+    const struct revocation *r = trust_revocation(s->in->trust);
+    const struct revocation_rules *rules = r ? revocation_rules(r) : NULL;
+    uint32_t n = s->path.n - 1;
+
+    s->lists_next_s = INT64_MAX;
+    s->lists_this_s = 0;
+    if (!r)
+        return true;
+    if (rules->check == CRL_CHECK_LEAF && n > 1)
+        n = 1;
+    for (uint32_t i = 0; i < n; i++) {
+        struct revocation_answer a;
+
+        revocation_ask(r, s->path.cert[i + 1], s->path.cert[i], s->in->now_s, &a);
+        if (a.what == CRL_REVOKED)
+            return fail(e, VERDICT_REVOKED, i);
+        if (a.what == CRL_NO_LIST && !rules->missing_ok)
+            return fail(e, VERDICT_REVOCATION_UNKNOWN, i);
+        if (a.what == CRL_STALE && !rules->expired_ok)
+            return fail(e, VERDICT_REVOCATION_STALE, i);
+        if (a.what == CRL_GOOD && !rules->expired_ok && a.next_s < s->lists_next_s)
+            s->lists_next_s = a.next_s;
+        if (a.this_s && (!s->lists_this_s || a.this_s < s->lists_this_s))
+            s->lists_this_s = a.this_s;
+    }
+    return true;
+}
+
 static bool path_ok(struct search *s, struct path_error *e)
 {
     return structure_ok(s, e) && keys_ok(s, e) && signatures_ok(s, e) && times_ok(s, e) &&
-           path_names_ok(&s->path, e) && path_policy_ok(&s->path, e);
+           path_names_ok(&s->path, e) && path_policy_ok(&s->path, e) && revocation_ok(s, e);
 }
 
 /* --- the answer --- */
@@ -267,6 +298,9 @@ static bool try_path(struct search *s)
         e.code = VERDICT_TOO_MUCH_WORK;
     } else if (path_ok(s, &e)) {
         note_path(s, VERDICT_OK, 0);
+        if (s->lists_next_s < s->out->expires_s)
+            s->out->expires_s = s->lists_next_s; /* from then on it is another question */
+        s->out->revocation_s = s->lists_this_s;
         s->out->anchor = -1 - s->ref[s->path.n - 1];
         return true;
     }

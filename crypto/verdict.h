@@ -55,13 +55,10 @@ enum verdict_code {
 
 enum verdict_purpose { VERDICT_FOR_CLIENT, VERDICT_FOR_SERVER, VERDICT_FOR_ANY };
 
-struct revocation; /* tables of the generation; NULL: not checked */
-
 struct verdict_input {
     const struct cert *chain; /* leaf first */
     uint32_t chain_len;
     const struct trust *trust;
-    const struct revocation *revocation;
     int64_t now_s; /* since 1970 */
     enum verdict_purpose purpose;
     /**

@@ -67,6 +67,7 @@ struct snap_host {
     struct snap_location *locations; /* longest prefix first; exact ones in front */
     uint32_t location_count;
     struct tls_profile *tls; /* certificates and settings; NULL: plain HTTP only */
+    uint64_t ticket_id; /* a ticket of another one means a full handshake */
     uint64_t policy_id; /* equal ids: same client-certificate policy (421 across different ones) */
 };
 

@@ -56,7 +56,7 @@ struct tls_conn {
     const struct snap_member *member;
     const struct snap_listener *listener;
     struct peer *peer;
-    uint64_t policy_id;
+    uint64_t policy_id, ticket_id;
     uint64_t sni_hash;   /* of the name in the ClientHello; 0: none */
     uint64_t ticket_tag; /* the one ticket of this handshake that was opened; 0: none yet */
     struct peer *ticket_peer;

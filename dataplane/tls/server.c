@@ -119,6 +119,7 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
     }
     c->host = host;
     c->policy_id = host->policy_id;
+    c->ticket_id = host->ticket_id;
     c->asked = s->ask_cert;
     c->sni_hash = h->has_name ? snap_name_hash(span_str(h->name)) : 0;
     if (!tls_conn_begin(c, tls_profile_ctx(host->tls, c->core->args.core, identity)) ||

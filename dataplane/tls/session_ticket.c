@@ -13,7 +13,7 @@
 struct extra {
     uint32_t magic;
     uint32_t has_peer;
-    uint64_t policy_id;
+    uint64_t ticket_id;
     uint8_t peer_id[32];
 };
 
@@ -22,7 +22,7 @@ struct extra {
 static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, unsigned char *mac,
                 unsigned char *ticket, int in_len, int *out_len)
 {
-    struct extra x = {.magic = EXTRA_MAGIC, .policy_id = c->policy_id};
+    struct extra x = {.magic = EXTRA_MAGIC, .ticket_id = c->ticket_id};
 
     if (*out_len < in_len + (int)sizeof(x)) /* comes in as the room there is */
         return WOLFSSL_TICKET_RET_REJECT;
@@ -59,7 +59,7 @@ static bool accept_extra(struct tls_conn *c, const struct extra *x)
 {
     struct peer *peer = NULL;
 
-    if (x->magic != EXTRA_MAGIC || x->policy_id != c->policy_id)
+    if (x->magic != EXTRA_MAGIC || x->ticket_id != c->ticket_id)
         return false;
     if (x->has_peer) {
         peer = peer_find(c->core->args.peers, x->peer_id);

@@ -29,7 +29,7 @@ void tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
 {
     struct verdict v;
 
-    peer_verdict(c->core->args.peers, peer, trust, NULL, purpose, c->core->wall_s, &v);
+    peer_verdict(c->core->args.peers, peer, trust, purpose, c->core->wall_s, &v);
     c->verdict = (uint8_t)v.code;
     c->verdict_len = v.chain_len;
     c->verdict_depth = v.depth;

@@ -22,6 +22,9 @@ if [ $# = 0 ]; then
     DEMO_CONF='' "$top/deploy/demo.sh" check
     "$top/deploy/demo.sh" down
 fi
+"$top/deploy/demo/pki.sh" "$top/build/demo/pki"
+mkdir -p "$run"
+"$here/crl.sh" "$top/build/demo/pki" "$run/clients.crl"
 "$top/deploy/demo.sh" up > /dev/null
 ip netns exec "$NS_WEB" python3 "$here/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
 odd=$!
@@ -31,7 +34,7 @@ sane() {
         { head -n 200 "$run/sallyport.out"; exit 1; }
 }
 
-[ $# -gt 0 ] || set -- test_tls.py test_http.py test_proxy.py test_ip6.py test_transfer.py test_control.py
+[ $# -gt 0 ] || set -- test_tls.py test_http.py test_proxy.py test_revocation.py test_ip6.py test_transfer.py test_control.py
 for t in "$@"; do
     printf -- '--- %s\n' "$t"
     ip netns exec "$NS_CLIENT" python3 "$here/$(basename "$t")" || { tail -n 40 "$run/error.log"; exit 1; }

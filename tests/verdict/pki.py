@@ -60,7 +60,7 @@ class Cert:
     def __init__(self, cn, by=None, ca=False, kind="p256", subject=None, issuer=None, start=-1, end=365, path_len=None,
                  ku="usual", eku=(), san=(), permitted=(), excluded=(), policies=(), require_policy=None,
                  inhibit_any=None, unknown=None, bc="usual", bc_critical=True, hash="SHA256", own_key=None, aki=True,
-                 ski=True, serial=None, break_sig=False, sign_with=None, v1=False):
+                 ski=True, serial=None, point=None, break_sig=False, sign_with=None, v1=False):
         self.key = own_key or key(kind)
         self.subject = subject or name(cn)
         self.is_ca = ca
@@ -92,6 +92,9 @@ class Cert:
             b = b.add_extension(x509.InhibitAnyPolicy(inhibit_any), True)
         if unknown is not None:
             b = b.add_extension(x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), unknown)
+        if point:
+            b = b.add_extension(x509.CRLDistributionPoints(
+                [x509.DistributionPoint([x509.UniformResourceIdentifier(point)], None, None, None)]), False)
         if ski:
             b = b.add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False)
         if aki and (by or sign_with):
@@ -106,6 +109,36 @@ class Cert:
         text = base64.encodebytes(self.der).decode().replace("\n", "")
         lines = "\n".join(text[i:i + 64] for i in range(0, len(text), 64))
         return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
+
+
+class Crl:
+    """A revocation list by `ca` of these certificates. `removed`: taken off again, in a delta."""
+
+    def __init__(self, ca, revoked=(), removed=(), start=-1, end=7, number=1, base=None, sign_with=None, issuer=None,
+                 users=False, cas=False, indirect=False, point=None, reasons=None, unknown=None, hash="SHA256",
+                 aki=True):
+        b = x509.CertificateRevocationListBuilder().issuer_name(issuer or ca.subject)
+        b = b.last_update(NOW + start * DAY).next_update(NOW + end * DAY)
+        b = b.add_extension(x509.CRLNumber(number), False)
+        if aki:
+            b = b.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key()), False)
+        if base is not None:
+            b = b.add_extension(x509.DeltaCRLIndicator(base), True)
+        if users or cas or indirect or point or reasons:
+            b = b.add_extension(x509.IssuingDistributionPoint(
+                [x509.UniformResourceIdentifier(point)] if point else None, None, users, cas, reasons, indirect, False),
+                True)
+        if unknown:
+            b = b.add_extension(x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.99999.2"), b"\x05\x00"), True)
+        for c, flag in [(c, None) for c in revoked] + [(c, x509.ReasonFlags.remove_from_crl) for c in removed]:
+            serial = c if isinstance(c, int) else x509.load_der_x509_certificate(c.der).serial_number
+            e = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - DAY)
+            b = b.add_revoked_certificate((e.add_extension(x509.CRLReason(flag), False) if flag else e).build())
+        signer = sign_with or ca.key
+        self.der = b.sign(signer, getattr(hashes, hash)()).public_bytes(serialization.Encoding.DER)
+
+    def pem(self):
+        return Cert.pem(self).replace("CERTIFICATE", "X509 CRL")
 
 
 def root(cn="Root", **more):

@@ -1,6 +1,8 @@
 """Each rule of path validation, with chains that keep it and chains that break it. README.md is made of this table."""
 
-from pki import ANY_EKU, DAY, NOW, SSL_CLIENT, SSL_SERVER, Cert, Eku, leaf, name, root, sub
+from cryptography import x509
+
+from pki import ANY_EKU, DAY, NOW, SSL_CLIENT, SSL_SERVER, Cert, Crl, Eku, leaf, name, root, sub
 
 CASES = []
 LEVEL = "without -auth_level it looks neither at hashes nor at key sizes"
@@ -166,6 +168,8 @@ def build():
          purpose="server", name="foo.w.example",
          openssl="it takes partial wildcards; RFC 9525 6.3 does not")
 
+    _revocation(r, i, good)
+
     rule = ("rogue chain", "wolfSSL's trap")
     rogue = root("Rogue")
     ri = sub("Int", rogue)
@@ -239,6 +243,53 @@ def _dir_constrained(r, base, permitted):
         return sub("NC", r, **({"permitted": ("x",)} if permitted else {"excluded": ("x",)}))
     finally:
         pki.names = saved
+
+
+def _revocation(r, i, good):
+    rule = ("revocation", "5280 5, 6.3")
+    here = dict(helpers=[i])
+    chain = [good, i]
+    clean_r = Crl(r)
+
+    def said(title, want, *crls, **more):
+        case(*rule, title, want, more.pop("chain", chain), [r], **{**here, **more}, crls=list(crls))
+
+    said("on no list", "ok", Crl(i), clean_r)
+    said("leaf revoked", "cert_revoked", Crl(i, [good]), clean_r)
+    said("another one revoked", "ok", Crl(i, [leaf("x", i), 5, 2**158]), clean_r)
+    said("intermediate revoked", "cert_revoked", Crl(i), Crl(r, [i]))
+    said("intermediate revoked, only leafs are checked", "ok", Crl(i), Crl(r, [i]), leaf_only=True)
+    said("no list for the leaf's issuer", "revocation_unknown", clean_r)
+    said("no list for the intermediate's issuer", "revocation_unknown", Crl(i))
+    said("no list for it, only leafs are checked", "ok", Crl(i), leaf_only=True)
+    said("list expired", "revocation_stale", Crl(i, end=-1, start=-8), clean_r)
+    said("list expired, and the leaf is on it", "cert_revoked", Crl(i, [good], end=-1, start=-8), clean_r)
+    said("list of tomorrow", "revocation_stale", Crl(i, start=1, end=8), clean_r)
+    said("an old and a new list", "ok", Crl(i, end=-1, start=-8), Crl(i, number=2), clean_r)
+    said("for users only", "ok", Crl(i, users=True), clean_r)
+    said("for CAs only", "revocation_unknown", Crl(i, cas=True), clean_r)
+    at = "http://crl.example/1"
+    pointed = leaf("pointed", i, point=at)
+    said("for its distribution point", "ok", Crl(i, point=at), clean_r, chain=[pointed, i])
+    said("for its distribution point, revoked", "cert_revoked", Crl(i, [pointed], point=at), clean_r, chain=[pointed, i])
+    said("for another distribution point", "revocation_unknown", Crl(i, point="http://crl.example/2"), clean_r,
+         chain=[pointed, i])
+    off = "it takes deltas only when told to (-use_deltas), which this run does not"
+    said("delta revokes", "cert_revoked", Crl(i, number=3), Crl(i, [good], number=4, base=3), clean_r, openssl=off)
+    said("delta takes off", "ok", Crl(i, [good], number=3), Crl(i, removed=[good], number=4, base=3), clean_r, openssl=off)
+    for title, crl in (("signed by another key", Crl(i, sign_with=r.key)),
+                       ("indirect", Crl(i, indirect=True)),
+                       ("for some reasons only", Crl(i, reasons=frozenset([x509.ReasonFlags.key_compromise]))),
+                       ("unknown critical extension", Crl(i, unknown=True)),
+                       ("SHA-1", Crl(r, hash="SHA1")),
+                       ("of a stranger", Crl(root("Stranger"))),
+                       ("a delta without its list", Crl(i, number=9, base=8))):
+        case("lists that are refused", "5280 5.2", title, "error", chain, [r], **here, crls=[crl, clean_r],
+             openssl="it follows indirect lists with -extended_crl; ours says that it does not"
+             if title == "indirect" else None)
+    mute = sub("Mute", r, ku=("key_cert_sign",))
+    case("lists that are refused", "5280 6.3.3 (f)", "of a CA without cRLSign", "error", [leaf("l", mute), mute], [r],
+         helpers=[mute], crls=[Crl(mute), clean_r])
 
 
 def _policies(r):

@@ -45,9 +45,11 @@ def ours(sallyctl, folder, c):
         argv += ["--max-depth", str(o["depth"])]
     if o.get("partial"):
         argv += ["--partial-chain"]
+    if "crls" in o:
+        argv += ["--crl", write(folder, "crls.pem", o["crls"]), "--crl-check", "leaf" if o.get("leaf_only") else "chain"]
     done = subprocess.run(argv + [write(folder, "chain.pem", c.chain)], capture_output=True, text=True)
     if done.returncode > 1:
-        return f"error: {done.stderr.strip()}", ""
+        return "error", done.stderr.strip()
     answer = json.loads(done.stdout)
     return answer["verdict"], answer["text"]
 
@@ -64,6 +66,9 @@ def openssl(folder, c):
         argv += ["-verify_depth", str(max(o["depth"] - 1, 0))]
     if o.get("partial"):
         argv += ["-partial_chain"]
+    if "crls" in o:
+        argv += ["-CRLfile", folder + "/crls.pem", "-crl_check" if o.get("leaf_only") else "-crl_check_all",
+                 "-extended_crl"]
     if c.chain[1:] + c.helpers:
         argv += ["-untrusted", write(folder, "untrusted.pem", c.chain[1:] + c.helpers)]
     done = subprocess.run(argv + [write(folder, "leaf.pem", c.chain[:1])], capture_output=True, text=True)

@@ -1,0 +1,42 @@
+/**
+ * revocation: the lists of one trust set, and what follows from them. Built with the set, immutable, read by
+ * cores.
+ */
+#ifndef SALLYPORT_CRYPTO_REVOCATION_H
+#define SALLYPORT_CRYPTO_REVOCATION_H
+
+#include "crypto/crl.h"
+
+struct trust;
+struct revocation;
+
+struct revocation_rules {
+    enum crl_check check; /* whose revocation counts: the leaf's, or that of all but the anchor */
+    bool missing_ok;      /* no list for an issuer: accept */
+    bool expired_ok;      /* a list whose time is over: accept what is not on it */
+};
+
+/**
+ * Reads the files, checks each list's signature by a CA of `signers` (RFC 5280 6.3.3 (f), (g)), hangs deltas on
+ * their complete lists. All mistakes go into the report with file and position.
+ */
+MUST_CHECK res revocation_load(const struct trust *signers, const char *const *files, size_t count,
+                               const struct revocation_rules *rules, struct report *report,
+                               struct revocation **out);
+void revocation_free(struct revocation *r);
+
+const struct revocation_rules *revocation_rules(const struct revocation *r);
+const uint8_t *revocation_id(const struct revocation *r); /* 32 bytes: same id, same answers */
+uint32_t revocation_lists(const struct revocation *r);
+uint64_t revocation_serials(const struct revocation *r);
+
+struct revocation_answer {
+    enum crl_answer what;
+    int64_t this_s, next_s; /* of the list that said so */
+};
+
+/* Bound: O(lists of the set). */
+void revocation_ask(const struct revocation *r, const struct cert *issuer, const struct cert *cert,
+                    int64_t now_s, struct revocation_answer *out);
+
+#endif
