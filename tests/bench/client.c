@@ -31,6 +31,7 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 
 #define READ_B    65536
+#define IN_B      32768
 #define SAMPLES_N (1u << 22)
 
 enum mode { HANDSHAKE, KEEPALIVE, BULK, IDLE };
@@ -44,6 +45,10 @@ struct client {
     int64_t left; /* of the body */
     size_t got;   /* of the head */
     char head[1024];
+    /* What came from the socket and TLS has not taken; empty: is there nothing more before the next event? */
+    size_t in_at, in_b;
+    bool drained, ended;
+    uint8_t in[IN_B];
 };
 
 static struct {
@@ -103,13 +108,15 @@ static void hang_up(struct client *c)
 
 static void dial(struct client *c)
 {
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     int one = 1;
 
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         die("socket");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    c->in_at = c->in_b = 0;
+    c->drained = c->ended = false;
     c->state = CONNECTING;
     c->begun_ns = now_ns();
     if (connect(c->fd, (struct sockaddr *)&g.to, sizeof(g.to)) < 0 && errno != EINPROGRESS)
@@ -124,6 +131,36 @@ static void fail(struct client *c)
         g.errors++;
     hang_up(c);
     dial(c);
+}
+
+/* wolfSSL reads a header, then the record, then until EAGAIN: three calls of the system where one will do. */
+static int from_socket(WOLFSSL *ssl, char *to, int room, void *ctx)
+{
+    struct client *c = (struct client *)ctx;
+    size_t n;
+
+    (void)ssl;
+    if (c->in_at == c->in_b) {
+        ssize_t r;
+
+        if (c->drained)
+            return WOLFSSL_CBIO_ERR_WANT_READ;
+        r = recv(c->fd, c->in, sizeof(c->in), 0);
+        if (r <= 0) {
+            c->drained = !c->ended;
+            return r == 0            ? WOLFSSL_CBIO_ERR_CONN_CLOSE
+                   : errno == EAGAIN ? WOLFSSL_CBIO_ERR_WANT_READ
+                                     : WOLFSSL_CBIO_ERR_CONN_RST;
+        }
+        c->in_at = 0;
+        c->in_b = (size_t)r;
+        /* Less than asked for was all; its end, if that came along, has to be asked for. */
+        c->drained = c->in_b < sizeof(c->in) && !c->ended;
+    }
+    n = c->in_b - c->in_at < (size_t)room ? c->in_b - c->in_at : (size_t)room;
+    memcpy(to, c->in + c->in_at, n);
+    c->in_at += n;
+    return (int)n;
 }
 
 /* True: go on. False: wait for the socket, or it has failed and begins anew. */
@@ -154,6 +191,8 @@ static bool shake(struct client *c)
         if (!c->ssl)
             die("wolfSSL_new");
         wolfSSL_set_fd(c->ssl, c->fd);
+        wolfSSL_SSLSetIORecv(c->ssl, from_socket);
+        wolfSSL_SetIOReadCtx(c->ssl, c);
         wolfSSL_UseSNI(c->ssl, WOLFSSL_SNI_HOST_NAME, g.host, (unsigned short)strlen(g.host));
         if (!g.tls12)
             wolfSSL_UseKeyShare(c->ssl, WOLFSSL_ECC_SECP256R1);
@@ -281,8 +320,13 @@ static void spin(uint64_t until_ns)
     while (now_ns() < until_ns) {
         int n = epoll_wait(g.ep, evs, 256, 100);
 
-        for (int i = 0; i < n; i++)
-            step((struct client *)evs[i].data.ptr);
+        for (int i = 0; i < n; i++) {
+            struct client *c = (struct client *)evs[i].data.ptr;
+
+            c->ended |= (evs[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+            c->drained &= !(evs[i].events & EPOLLIN) && !c->ended;
+            step(c);
+        }
         if (g.mode == IDLE && g.held == (uint64_t)g.conns)
             return;
     }
