@@ -23,6 +23,8 @@ struct tls_profile {
     unsigned cores;
     uint32_t per_core; /* contexts of a core: one per identity, at least one */
     struct tls_core_ctx *ctx;
+    uint16_t groups[16];
+    uint32_t group_count;
 };
 
 /* Retired profiles whose sessions live on. Control thread only. */
@@ -71,7 +73,7 @@ const char *tls_default_ciphers(bool tls13)
 
 const char *tls_default_groups(void)
 {
-    return "X25519MLKEM768:X25519:P-256:P-384";
+    return "X25519MLKEM768:X25519:P-256:P-384:P-521";
 }
 
 /* The next name of a list; false at its end. */
@@ -301,6 +303,9 @@ static bool make_contexts(struct tls_profile *p, struct report *report)
     bool ok = suite_list(&suites, s, report);
 
     ok &= group_list(ids, &id_count, s, report);
+    p->group_count = (uint32_t)id_count;
+    for (int i = 0; i < id_count; i++)
+        p->groups[i] = (uint16_t)ids[i]; /* the library numbers them as TLS does */
     for (uint32_t i = 0; ok && i < p->cores * p->per_core; i++) {
         struct identity *id = s->identity_count ? s->identities[i % p->per_core] : NULL;
 
@@ -406,6 +411,12 @@ res tls_settings_hash(const struct tls_settings *s, uint8_t out[32])
         return ERR(INVALID);
     sha256(sb_span(&b), out);
     return OK;
+}
+
+const uint16_t *tls_profile_groups(const struct tls_profile *p, uint32_t *count)
+{
+    *count = p->group_count;
+    return p->groups;
 }
 
 const struct tls_settings *tls_profile_settings(const struct tls_profile *p)

@@ -60,6 +60,8 @@ struct tls_core_ctx {
 };
 
 const struct tls_settings *tls_profile_settings(const struct tls_profile *p);
+/* Its key agreement groups, as RFC 8446 4.2.7 numbers them. */
+const uint16_t *tls_profile_groups(const struct tls_profile *p, uint32_t *count);
 struct tls_core_ctx *tls_profile_ctx(struct tls_profile *p, unsigned core, uint32_t identity);
 
 /* What tls/ hangs into a context; signatures are wolfSSL's (CallbackIORecv and so on). */

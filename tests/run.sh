@@ -38,6 +38,7 @@ e2e() {
     say "end to end"
     build_in build
     tests/e2e/run.sh
+    tests/e2e/tap.sh
     say "end to end with ASan and UBSan"
     build_in build-asan -Dsanitize=address
     DEMO_BUILD=$top/build-asan E2E_RELOADS=200 tests/e2e/run.sh

@@ -146,6 +146,9 @@ res port_open(const struct port_plan *plan, struct report *report, struct port *
     if (rte_eth_macaddr_get(out->id, &mac) != 0)
         return fail(plan, report, "has no MAC address", ENODEV, NULL);
     memcpy(out->mac.b, mac.addr_bytes, 6);
+    /* A TAP's driver says the address of the kernel's end: both would be the same station. */
+    if (strcmp(out->driver, "net_tap") == 0)
+        out->mac.b[5] ^= 1;
     out->mtu = plan->mtu;
     if (!out->mtu && rte_eth_dev_get_mtu(out->id, &out->mtu) != 0)
         out->mtu = 1500;

@@ -205,6 +205,7 @@ static enum stream_why op_why(const struct stream *s)
     case TLS_WHY_VERSION:
     case TLS_WHY_SNI_UNKNOWN:
     case TLS_WHY_SNI_MISSING:
+    case TLS_WHY_GROUP:
     case TLS_WHY_ALPN:
     case TLS_WHY_ALERT:
     case TLS_WHY_PROTOCOL:

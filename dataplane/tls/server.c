@@ -103,6 +103,24 @@ static bool version_ok(const struct tls_settings *s, const struct hello *h)
     return (h->tls13 && s->max >= TLS_1_3) || (h->tls12 && s->min <= TLS_1_2);
 }
 
+/**
+ * The library would ask a client again for a group that it has not offered. Without the extension a client
+ * of TLS 1.2 leaves the choice to us (RFC 8422 4).
+ */
+static bool group_in_common(const struct tls_profile *p, const struct hello *h)
+{
+    uint32_t n;
+    const uint16_t *ours = tls_profile_groups(p, &n);
+
+    if (h->groups.len == 0)
+        return !h->tls13;
+    for (uint32_t i = 0; i < n; i++) {
+        if (hello_offers_u16(h->groups, ours[i]))
+            return true;
+    }
+    return false;
+}
+
 static bool start(struct tls_conn *c, const struct snap_host *host, const struct hello *h)
 {
     const struct tls_settings *s = tls_profile_settings(host->tls);
@@ -111,6 +129,10 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
 
     if (!version_ok(s, h)) {
         refuse(c, ALERT_PROTOCOL_VERSION, TLS_WHY_VERSION);
+        return false;
+    }
+    if (!group_in_common(host->tls, h)) {
+        refuse(c, ALERT_HANDSHAKE_FAILURE, TLS_WHY_GROUP);
         return false;
     }
     if (h->has_alpn && !alpn) {

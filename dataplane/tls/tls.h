@@ -44,6 +44,7 @@ void tls_core_begin(struct tls_core *tc, int64_t wall_s);
     X(VERSION, "protocol_version") /* neither 1.2 nor 1.3 as configured */     \
     X(SNI_UNKNOWN, "sni_unknown")  /* unrecognized_name */                     \
     X(SNI_MISSING, "sni_missing")                                              \
+    X(GROUP, "no_common_group")                                                \
     X(ALPN, "no_application_protocol")                                         \
     X(NO_MEMORY, "no_memory")                                                  \
     X(CERT, "certificate_refused") /* ours of theirs: the verdict tells why */ \

@@ -94,6 +94,28 @@ class Versions(Case):
         self.assertIn(" TLSv1.2 ECDHE-ECDSA-", log_has("access.log", "name12"))
 
 
+class Groups(Case):
+    def shake(self, *argv):
+        return run("openssl", "s_client", "-connect", "10.77.0.1:443", "-servername", "gw.example", "-CAfile",
+                   PKI + "/root.crt", *argv, ok=False, stdin=-3).stdout
+
+    def test_each_one(self):
+        for v in ("-tls1_2", "-tls1_3"):
+            for group, name in (("X25519", "X25519"), ("P-256", "prime256v1"), ("P-384", "secp384r1"),
+                                ("P-521", "secp521r1")):
+                with self.subTest(group=group, version=v):
+                    self.assertRegex(self.shake(v, "-groups", group), f"Server Temp Key: .*{name}")
+
+    def test_asked_again(self):
+        """The client's first share is of a group that we do not have (HelloRetryRequest)."""
+        self.assertRegex(self.shake("-tls1_3", "-groups", "X448:P-256"), "Server Temp Key: .*prime256v1")
+
+    def test_none_in_common(self):
+        for v in ("-tls1_2", "-tls1_3"):
+            self.assertIn("alert handshake failure", self.shake(v, "-groups", "X448"))
+        log_has("error.log", "no_common_group")
+
+
 class Certificates(Case):
     def test_alerts(self):
         for v in (TLS12, TLS13):

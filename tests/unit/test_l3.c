@@ -1,0 +1,383 @@
+/* Frames in, frames out: ARP, IPv4, ICMP, neighbours, routes, in virtual time. */
+#include "base/bytes.h"
+#include "lib/t.h"
+#include "net/l3.h"
+#include "net/neigh.h"
+
+#define FRAMES 64
+#define SEC    1000000000ULL
+
+static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}}, peer_mac = {{2, 0, 0, 0, 0, 2}};
+
+static struct {
+    struct l3 *l3;
+    struct rng rng;
+    struct nbuf_pool pool;
+    uint64_t now;
+    struct {
+        uint8_t b[1600];
+        uint32_t len;
+    } out[FRAMES];
+    uint32_t outs, segments, errors;
+    uint32_t segment_len;
+    struct l3_icmp_error error;
+} w;
+
+static struct ip_addr ip(const char *text)
+{
+    struct ip_addr a;
+
+    T_NEED(IS_OK(ip_parse(span_str(text), &a)));
+    return a;
+}
+
+static void tx(void *ctx, uint8_t port, struct nbuf *m)
+{
+    uint32_t n = 0;
+
+    (void)ctx, (void)port;
+    T_NEED(w.outs < FRAMES);
+    for (struct nbuf *p = m; p; p = nbuf_next(p)) {
+        memcpy(w.out[w.outs].b + n, nbuf_data(p), nbuf_len(p));
+        n += nbuf_len(p);
+    }
+    w.out[w.outs++].len = n;
+    nbuf_put_chain(m);
+}
+
+static void on_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
+{
+    (void)ctx, (void)s;
+    w.segments++;
+    w.segment_len = nbuf_len(m);
+    nbuf_put_chain(m);
+}
+
+static void on_error(void *ctx, const struct l3_icmp_error *e)
+{
+    (void)ctx;
+    w.errors++;
+    w.error = *e;
+}
+
+static uint64_t count(enum l3_counter c)
+{
+    return l3_counters(w.l3)[c];
+}
+
+static void begin_vlan(uint16_t vlan)
+{
+    struct l3_port port = {.mac = our_mac, .mtu = 1500, .vlan = vlan, .address_count = 1};
+    struct l3_env env = {.pool = &w.pool,
+                         .rng = &w.rng,
+                         .tx = tx,
+                         .tcp = on_tcp,
+                         .icmp_error = on_error,
+                         .announces = true};
+    uint8_t seed[RNG_SEED_B] = {7};
+
+    memset(&w, 0, sizeof(w));
+    w.now = 100 * SEC;
+    w.pool = (struct nbuf_pool){.cap = 256};
+    rng_init(&w.rng, seed);
+    port.addresses[0] = (struct ip_prefix){ip("10.0.0.1"), 96 + 24};
+    port.gateway4 = ip("10.0.0.254");
+    T_NEED(IS_OK(l3_new(&env, &port, 1, w.now, &w.l3)));
+    l3_timers(w.l3, w.now);
+}
+
+static void begin(void)
+{
+    begin_vlan(0);
+    w.outs = 0;
+}
+
+static void end(void)
+{
+    l3_free(w.l3);
+    T_EQ(w.pool.out, 0);
+}
+
+static void in(const uint8_t *b, uint32_t len)
+{
+    struct nbuf *m = nbuf_get(&w.pool);
+
+    T_NEED(m != NULL);
+    memcpy(nbuf_add(m, len), b, len);
+    l3_input(w.l3, 0, m, w.now);
+}
+
+static void arp(uint16_t op, struct mac sha, const char *spa, const char *tpa)
+{
+    uint8_t f[42] = {0};
+    struct ip_addr s = ip(spa), t = ip(tpa);
+
+    memset(f, 0xff, 6);
+    memcpy(f + 6, sha.b, 6);
+    put_u16(f + 12, ETH_TYPE_ARP);
+    put_u16(f + 14, 1);
+    put_u16(f + 16, ETH_TYPE_IP4);
+    f[18] = 6;
+    f[19] = 4;
+    put_u16(f + 20, op);
+    memcpy(f + 22, sha.b, 6);
+    memcpy(f + 28, s.b + 12, 4);
+    memcpy(f + 38, t.b + 12, 4);
+    in(f, sizeof(f));
+}
+
+/* An IPv4 packet from the peer; `options` bytes of NOP in its header, `frag` as in the header's field. */
+static uint32_t packet(uint8_t *f, uint8_t proto, const void *body, uint16_t len, uint8_t options,
+                       uint16_t frag)
+{
+    struct eth e = {.dst = our_mac, .src = peer_mac, .type = ETH_TYPE_IP4, .len = ETH_HDR_B};
+    struct ip_addr from = ip("10.0.0.2"), to = ip("10.0.0.1");
+    uint8_t *h = f + 14;
+
+    eth_write(f, &e);
+    ip4_write(h, &from, &to, proto, 0, len);
+    h[0] = (uint8_t)(0x45 + options / 4);
+    put_u16(h + 2, (uint16_t)(20 + options + len));
+    put_u16(h + 6, frag);
+    memset(h + 20, 1, options);
+    put_u16(h + 10, 0);
+    put_u16(h + 10, (uint16_t)~wire_sum(span_of(h, 20u + options), 0));
+    memcpy(h + 20 + options, body, len);
+    return 34u + options + len;
+}
+
+static void send_to(const char *dst)
+{
+    struct ip_addr d = ip(dst), s = ip("10.0.0.1");
+    struct nbuf *m = nbuf_get(&w.pool);
+
+    T_NEED(m != NULL);
+    memset(nbuf_add(m, 20), 0, 20);
+    l3_output(w.l3, m, &s, &d, 0, w.now);
+}
+
+static bool is_arp_request(uint32_t i, const char *target)
+{
+    struct ip_addr t = ip(target);
+    const uint8_t *f = w.out[i].b;
+
+    return i < w.outs && get_u16(f + 12) == ETH_TYPE_ARP && get_u16(f + 20) == 1 &&
+           memcmp(f + 38, t.b + 12, 4) == 0;
+}
+
+static bool is_ip(uint32_t i)
+{
+    return i < w.outs && get_u16(w.out[i].b + 12) == ETH_TYPE_IP4;
+}
+
+static void our_address_is_announced(void)
+{
+    begin_vlan(0);
+    T_OK(w.outs > 0 && get_u16(w.out[0].b + 12) == ETH_TYPE_ARP);
+    T_OK(memcmp(w.out[0].b + 28, w.out[0].b + 38, 4) == 0); /* sender and target: gratuitous */
+    end();
+}
+
+static void requests_for_us_are_answered(void)
+{
+    begin();
+    arp(1, peer_mac, "10.0.0.2", "10.0.0.1");
+    T_EQ(w.outs, 1);
+    T_EQ(get_u16(w.out[0].b + 20), 2);
+    T_OK(memcmp(w.out[0].b, peer_mac.b, 6) == 0 && memcmp(w.out[0].b + 22, our_mac.b, 6) == 0);
+    arp(1, peer_mac, "10.0.0.2", "10.0.0.3");
+    T_EQ(w.outs, 1);
+    end();
+}
+
+static void packets_wait_for_the_next_hop(void)
+{
+    begin();
+    for (uint32_t i = 0; i < NEIGH_QUEUE + 2; i++)
+        send_to("10.0.0.9");
+    T_EQ(w.outs, 1);
+    T_OK(is_arp_request(0, "10.0.0.9"));
+    T_EQ(count(NET_CTR_NEIGH_DROPPED), 2);
+    arp(2, peer_mac, "10.0.0.9", "10.0.0.1");
+    T_EQ(w.outs, 1 + NEIGH_QUEUE);
+    for (uint32_t i = 1; i < w.outs; i++)
+        T_OK(is_ip(i) && memcmp(w.out[i].b, peer_mac.b, 6) == 0);
+    send_to("10.0.0.9");
+    T_EQ(w.outs, 2 + NEIGH_QUEUE);
+    end();
+}
+
+static void nobody_answers(void)
+{
+    uint32_t asked = 0;
+
+    begin();
+    send_to("10.0.0.9");
+    for (uint32_t i = 0; i < 10; i++) {
+        w.now += NEIGH_RETRY_NS;
+        l3_timers(w.l3, w.now);
+    }
+    for (uint32_t i = 0; i < w.outs; i++)
+        asked += is_arp_request(i, "10.0.0.9"); /* announcements go out meanwhile */
+    T_EQ(asked, NEIGH_TRIES);
+    T_EQ(count(NET_CTR_NEIGH_FAILED), 1);
+    T_EQ(w.pool.out, 0);
+    end();
+}
+
+static void strangers_go_by_the_gateway(void)
+{
+    begin();
+    send_to("192.0.2.1");
+    T_OK(is_arp_request(0, "10.0.0.254"));
+    arp(2, peer_mac, "10.0.0.254", "10.0.0.1");
+    T_OK(is_ip(1));
+    end();
+}
+
+static void claims_nobody_asked_for_are_not_believed(void)
+{
+    struct mac thief = {{2, 9, 9, 9, 9, 9}};
+
+    begin();
+    arp(2, thief, "10.0.0.9", "10.0.0.1"); /* no entry: none is made */
+    send_to("10.0.0.9");
+    T_OK(is_arp_request(0, "10.0.0.9"));
+    arp(2, peer_mac, "10.0.0.9", "10.0.0.1");
+    arp(2, thief, "10.0.0.9", "10.0.0.1"); /* sure for some seconds */
+    w.outs = 0;
+    send_to("10.0.0.9");
+    T_EQ(w.outs, 1);
+    T_OK(memcmp(w.out[0].b, peer_mac.b, 6) == 0);
+    T_OK(count(NET_CTR_ARP_UNASKED) >= 2);
+    arp(1, thief, "10.0.0.1", "10.0.0.1");
+    T_EQ(count(NET_CTR_ARP_CONFLICT), 1);
+    end();
+}
+
+static void headers_are_judged(void)
+{
+    uint8_t f[1600], body[24] = {0};
+    uint32_t n;
+
+    begin();
+    n = packet(f, IP_PROTO_TCP, body, 24, 0, 0x4000);
+    in(f, n);
+    T_EQ(w.segments, 1);
+    T_EQ(w.segment_len, 24);
+    memset(f + n, 0xee, 12); /* a frame's padding is not the packet's */
+    in(f, n + 12);
+    T_EQ(w.segment_len, 24);
+    n = packet(f, IP_PROTO_TCP, body, 24, 8, 0);
+    in(f, n);
+    T_EQ(w.segments, 3); /* options are skipped */
+    T_EQ(w.segment_len, 24);
+    f[20]++;
+    in(f, n);
+    T_EQ(count(NET_CTR_IP_CSUM), 1);
+    in(f, packet(f, IP_PROTO_TCP, body, 24, 0, 0x2000)); /* more fragments */
+    in(f, packet(f, IP_PROTO_TCP, body, 24, 0, 3));      /* an offset */
+    T_EQ(count(NET_CTR_IP_FRAGMENT), 2);
+    in(f, packet(f, 17, body, 24, 0, 0));
+    T_EQ(count(NET_CTR_IP_PROTO), 1);
+    n = packet(f, IP_PROTO_TCP, body, 24, 0, 0);
+    in(f, n - 1); /* shorter than it says */
+    in(f, 30);
+    T_EQ(count(NET_CTR_IP_BAD), 2);
+    in(f, 10);
+    T_EQ(count(NET_CTR_ETH_BAD), 1);
+    f[5]++; /* another station */
+    in(f, n);
+    T_EQ(count(NET_CTR_ETH_OTHER), 1);
+    T_EQ(w.segments, 3);
+    end();
+}
+
+static void echo_is_answered(void)
+{
+    uint8_t f[200], body[40] = {8, 0, 0, 0, 0x12, 0x34, 0, 1, 'h', 'i'};
+    const uint8_t *out;
+
+    begin();
+    put_u16(body + 2, (uint16_t)~wire_sum(span_of(body, sizeof(body)), 0));
+    arp(1, peer_mac, "10.0.0.2", "10.0.0.1"); /* so that we know the way back */
+    send_to("10.0.0.2");
+    arp(2, peer_mac, "10.0.0.2", "10.0.0.1");
+    w.outs = 0;
+    in(f, packet(f, IP_PROTO_ICMP, body, sizeof(body), 0, 0));
+    T_EQ(w.outs, 1);
+    out = w.out[0].b + 34;
+    T_EQ(out[0], 0);
+    T_OK(memcmp(out + 4, body + 4, 36) == 0);
+    T_EQ((uint16_t)~wire_sum(span_of(out, 40), 0), 0);
+    body[9]++; /* a wrong checksum */
+    in(f, packet(f, IP_PROTO_ICMP, body, sizeof(body), 0, 0));
+    T_EQ(w.outs, 1);
+    T_EQ(count(NET_CTR_ICMP_BAD), 1);
+    end();
+}
+
+static void icmp_error(uint8_t type, uint8_t code, uint16_t mtu)
+{
+    uint8_t f[200], body[8 + 28] = {0};
+    struct ip_addr us = ip("10.0.0.1"), far = ip("192.0.2.1");
+
+    body[0] = type;
+    body[1] = code;
+    put_u16(body + 6, mtu);
+    ip4_write(body + 8, &us, &far, IP_PROTO_TCP, 0, 1000);
+    put_u16(body + 28, 443);
+    put_u16(body + 30, 50000);
+    put_u32(body + 32, 0xabcdef01);
+    put_u16(body + 2, (uint16_t)~wire_sum(span_of(body, sizeof(body)), 0));
+    in(f, packet(f, IP_PROTO_ICMP, body, sizeof(body), 0, 0));
+}
+
+static void errors_reach_tcp(void)
+{
+    begin();
+    icmp_error(3, 1, 0);
+    T_EQ(w.errors, 1);
+    T_EQ(w.error.what, L3_ICMP_SOFT);
+    T_EQ(w.error.seq, 0xabcdef01);
+    T_OK(w.error.sport == 443 && w.error.dport == 50000);
+    icmp_error(3, 3, 0);
+    T_EQ(w.error.what, L3_ICMP_HARD);
+    icmp_error(3, 4, 1400);
+    T_EQ(w.error.what, L3_ICMP_TOO_BIG);
+    T_EQ(w.error.mtu, 1400);
+    T_EQ(w.errors, 3);
+    end();
+}
+
+static void tags_are_kept_apart(void)
+{
+    uint8_t f[200], body[24] = {0}, plain[200];
+    uint32_t n;
+
+    begin_vlan(7);
+    n = packet(plain, IP_PROTO_TCP, body, 24, 0, 0);
+    in(plain, n);
+    T_EQ(w.segments, 0);
+    memcpy(f, plain, 12);
+    put_u16(f + 12, ETH_TYPE_VLAN);
+    put_u16(f + 14, 7);
+    memcpy(f + 16, plain + 12, n - 12);
+    in(f, n + 4);
+    T_EQ(w.segments, 1);
+    put_u16(f + 14, 8);
+    in(f, n + 4);
+    T_EQ(w.segments, 1);
+    T_EQ(get_u16(w.out[0].b + 12), ETH_TYPE_VLAN);
+    end();
+}
+
+#define TESTS(X)                                \
+    X(our_address_is_announced)                 \
+    X(requests_for_us_are_answered)             \
+    X(packets_wait_for_the_next_hop)            \
+    X(nobody_answers)                           \
+    X(strangers_go_by_the_gateway)              \
+    X(claims_nobody_asked_for_are_not_believed) \
+    X(headers_are_judged) X(echo_is_answered) X(errors_reach_tcp) X(tags_are_kept_apart)
+T_MAIN("l3", TESTS)
