@@ -194,8 +194,8 @@ idle_kb() { # nginx|sallyport
     rm -f "$fifo" "$run/idle.out"
     mkfifo "$fifo"
     before=$(memory_kb "$1")
-    client idle 10.78.0.1 443 -H bench.example -p /1k -n $idle_conns -t 120 < "$fifo" > "$run/idle.out" &
-    exec 9> "$fifo"
+    exec 9<> "$fifo" # both ways: to open it must not wait for a client that may have failed
+    client idle 10.78.0.1 443 -H bench.example -p /1k -n $idle_conns -t 120 < "$fifo" > "$run/idle.out" 9>&- &
     for _ in $(seq 1200); do
         ! grep -q held "$run/idle.out" || break
         sleep 0.1
@@ -274,6 +274,10 @@ table() {
 "$top/deploy/setup.sh"
 [ -e "$build/build.ninja" ] || meson setup "$build" "$top" > /dev/null
 ninja -C "$build" control/sallyport control/sallyctl tests/bench/bench-client > /dev/null
+# Two at once would measure each other, and the second one's end would take the namespaces from the first.
+for ns in $SERVER $CLIENT; do
+    [ ! -e "/run/netns/$ns" ] || die "$ns is there: a bench is running, or one was killed (then: ip netns del $ns)"
+done
 rm -rf "$run"
 mkdir -p "$run"
 "$top/deploy/demo/pki.sh" "$pki"
