@@ -147,7 +147,7 @@ struct tcp_conn {
     uint8_t quick;    /* segments still acknowledged without delay */
     uint32_t ts_recent, ts_recent_s, ts_off, last_ack_sent;
     uint16_t snd_mss; /* payload of a full segment, options taken off */
-    uint16_t rcv_mss; /* largest payload received lately */
+    uint16_t rcv_mss; /* largest payload received */
     uint32_t ack_b;   /* bytes received and not yet acknowledged */
 
     /* line 2: round trip, congestion */

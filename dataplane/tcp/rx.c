@@ -1,6 +1,10 @@
 #include "base/must.h"
 #include "tcp/internal.h"
 
+/* Full-sized segments of one burst that one ACK may answer, and where something is missing. */
+#define ACK_EVERY     16u
+#define ACK_EVERY_OOO 4u
+
 /* Payloads this small are copied together with what is queued already, so that a stream of tiny
  * segments does not pin a whole buffer each. */
 #define COLLAPSE_B 512u
@@ -134,6 +138,12 @@ static void ooo_drain(struct tcp *t, struct tcp_conn *c)
 
 /* --- what is to be acknowledged, and when (RFC 5681 4.2, RFC 9293 3.8.6.3) --- */
 
+/* The second full-sized segment; one that is shorter than others were is full-sized when it comes twice. */
+static bool second_segment(const struct tcp_conn *c, uint32_t len)
+{
+    return c->ack_b >= 2u * c->rcv_mss || (len >= TCP_MSS_V4 && c->ack_b >= 2 * len);
+}
+
 static void owe_ack(struct tcp *t, struct tcp_conn *c, uint32_t len, bool at_once)
 {
     c->ack_b += len;
@@ -143,7 +153,7 @@ static void owe_ack(struct tcp *t, struct tcp_conn *c, uint32_t len, bool at_onc
         c->quick--;
         at_once = true;
     }
-    if (at_once || c->ack_b >= 2u * c->rcv_mss) {
+    if (at_once || second_segment(c, len)) {
         c->flags |= TCPF_ACK_NOW;
         tcp_want_out(t, c);
     } else if (!(c->flags & (TCPF_ACK_DELAYED | TCPF_ACK_NOW))) {
@@ -152,6 +162,9 @@ static void owe_ack(struct tcp *t, struct tcp_conn *c, uint32_t len, bool at_onc
         tcp_rearm(t, c);
         tcp_want_out(t, c); /* data of the same turn takes it along */
     }
+    /* One ACK for a whole burst is one packet to lose, and then the sender waits for its RTO. */
+    if ((c->flags & TCPF_ACK_NOW) && c->ack_b >= (c->ooo ? ACK_EVERY_OOO : ACK_EVERY) * c->rcv_mss)
+        tcp_send_ack(t, c);
 }
 
 /* One buffer of payload. True: it was in order and filled no hole. Takes m. */

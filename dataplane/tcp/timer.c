@@ -2,7 +2,7 @@
 #include "tcp/internal.h"
 
 /* Black hole: full segments are lost again and again, nobody says why (RFC 4821 in spirit). */
-#define BLACK_HOLE_RTOS 2
+#define BLACK_HOLE_RTOS 3
 
 static uint32_t first_of(uint32_t a, uint32_t b)
 {

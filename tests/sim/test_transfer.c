@@ -175,6 +175,7 @@ static bool one_seed(uint64_t seed)
 
     tcp_settings_default(&set);
     set.user_timeout_ms = 600000; /* a terrible link is not a dead peer */
+    set.keep_count = 100;
     set.syn_retries = 8;
     set.timestamps = seed % 3 != 0;
     set.sack = seed % 5 != 0;
