@@ -143,7 +143,7 @@ static const char *escape_wrong(const char *p)
         return ": '%' is followed by two digits of 0-9 and A-F";
     if (c == 0 || c == '/' || c == '\\')
         return ": %00, %2F and %5C are refused in requests, so this never matches";
-    if (ascii_alpha((uint8_t)c) || ascii_digit((uint8_t)c) || (c && strchr("-._~", c)))
+    if (c > ' ' && c < 0x7f && !strchr("\"#%;<>?", c))
         return ": an escape that stands for a plain character; write the character";
     return NULL;
 }
@@ -161,6 +161,8 @@ static const char *path_wrong(const char *text)
             return ": spaces, '\\' and bytes outside of ASCII are written as %XX";
         if (*p == '?' || *p == '#')
             return ": a path without query and fragment";
+        if (*p == ';')
+            return ": requests have parameters (\";a=b\") cut off, so this never matches";
         if (*p == '/' && p[1] == '/')
             return ": requests have \"//\" merged, so this never matches";
         if (*p == '/' && p[1] == '.' &&

@@ -72,6 +72,7 @@ struct core {
     struct endpoint listening[64];
     uint32_t listening_count;
     uint64_t idle_since_ns;
+    uint64_t busy_ns; /* of turns with work, not yet counted: less than 1000 */
     uint64_t pub_next_ns;
     uint32_t cmd_done; /* the last command carried out */
     uint64_t ctr[CORE_CTR_COUNT];

@@ -210,7 +210,9 @@ static void turn(struct core *c)
     if (packets) {
         uint64_t took = clock_now(c->clock) - c->now_ns;
 
-        ctr_add(&c->ctr[CORE_CTR_BUSY_US], took / 1000);
+        c->busy_ns += took;
+        ctr_add(&c->ctr[CORE_CTR_BUSY_US], c->busy_ns / 1000);
+        c->busy_ns %= 1000;
         if (took > c->pub.turn_ns_max)
             __atomic_store_n(&c->pub.turn_ns_max, took, __ATOMIC_RELAXED);
         c->idle_since_ns = c->now_ns;

@@ -5,7 +5,19 @@
 #define LINE_MAX_B 4096u
 #define DIGITS_MAX 15u /* of a chunk size: below 2^60 */
 
-enum { SIZE, EXT, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_LINE, TRAILER_LF, END_LF };
+enum {
+    SIZE,
+    EXT,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    TRAILER,
+    TRAILER_LINE,
+    TRAILER_LF,
+    END_LF,
+    BROKEN
+};
 
 void h1_body_begin(struct h1_body *b, const struct h1_head *h)
 {
@@ -82,8 +94,8 @@ static bool step(struct h1_body *b, uint8_t c)
         b->state = TRAILER;
         return c == '\n';
     case END_LF:
-        b->done = true;
-        return c == '\n';
+        b->done = c == '\n';
+        return b->done;
     default:
         return false;
     }
@@ -91,12 +103,14 @@ static bool step(struct h1_body *b, uint8_t c)
 
 static enum h1_result chunked(struct h1_body *b, struct span in, uint32_t *skip, uint64_t *data)
 {
-    while (!b->done && b->state != DATA) {
+    while (!b->done && b->state != DATA && b->state != BROKEN) {
         if (*skip == in.len)
             return H1_MORE;
         if (!step(b, in.p[(*skip)++]))
-            return H1_BAD;
+            b->state = BROKEN;
     }
+    if (b->state == BROKEN)
+        return H1_BAD;
     if (b->done)
         return H1_DONE;
     *data = in.len - *skip < b->left ? in.len - *skip : b->left;

@@ -2,6 +2,8 @@
 
 #include "http/scan.h"
 
+#define CONNECTION_OPTIONS_MAX 32u
+
 /* --- names --- */
 
 const char *h1_method_name(enum h1_method m)
@@ -21,14 +23,17 @@ static enum h1_method method_of(struct span t)
     return H1_OTHER;
 }
 
+/* clang-format off */
 static const struct {
     const char *text;
     uint8_t len;
-} known[H1_NAME_COUNT] = {[H1_NAME_OTHER] = {"", 0},
+} known[H1_NAME_COUNT] = {
+    [H1_NAME_OTHER] = {"", 0},
 #define X(sym, text) [H1_NAME_##sym] = {text, sizeof(text) - 1},
-                          H1_KNOWN(X)
+    H1_KNOWN(X)
 #undef X
 };
+/* clang-format on */
 
 /* By length first: most names differ there already. */
 enum h1_name h1_name_of(struct span name)
@@ -59,36 +64,54 @@ const struct h1_header *h1_find_name(const struct h1_head *h, struct span name)
     return NULL;
 }
 
+/* clang-format off */
 const char *h1_reason(uint16_t status)
 {
     switch (status) {
-#define R(code, text) \
-    case code:        \
-        return text;
-        R(100, "Continue")
-        R(101, "Switching Protocols")
-        R(103, "Early Hints")
-        R(200, "OK") R(201, "Created") R(202, "Accepted") R(204, "No Content") R(
-            206, "Partial Content") R(301, "Moved Permanently") R(302, "Found") R(303, "See Other")
-            R(304, "Not Modified") R(307, "Temporary Redirect") R(308, "Permanent Redirect")
-                R(400, "Bad Request") R(401, "Unauthorized") R(403, "Forbidden") R(404, "Not Found")
-                    R(405, "Method Not Allowed") R(408, "Request Timeout") R(409, "Conflict")
-                        R(410, "Gone") R(411, "Length Required") R(412, "Precondition Failed")
-                            R(413, "Content Too Large") R(414, "URI Too Long")
-                                R(415, "Unsupported Media Type") R(417, "Expectation Failed")
-                                    R(421, "Misdirected Request") R(422, "Unprocessable Content")
-                                        R(426, "Upgrade Required") R(429, "Too Many Requests")
-                                            R(431, "Request Header Fields Too Large")
-                                                R(495, "SSL Certificate Error") R(
-                                                    500, "Internal Server Error")
-                                                    R(501, "Not Implemented") R(502, "Bad Gateway")
-                                                        R(503, "Service Unavailable")
-                                                            R(504, "Gateway Timeout")
-                                                                R(505, "HTTP Version Not Supported")
-#undef R
-                                                                    default : return "";
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 103: return "Early Hints";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
+    case 422: return "Unprocessable Content";
+    case 426: return "Upgrade Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 495: return "SSL Certificate Error";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    default: return "";
     }
 }
+/* clang-format on */
 
 /* --- one header field --- */
 
@@ -208,6 +231,7 @@ static bool always_hop(enum h1_name id)
 
 struct connection {
     bool close, keep_alive, upgrade;
+    uint32_t options;
 };
 
 static void mark_hops(struct h1_head *h, struct span named)
@@ -220,7 +244,8 @@ static void mark_hops(struct h1_head *h, struct span named)
     }
 }
 
-static void read_connection(struct h1_head *h, struct connection *c)
+/* Each option is looked for among all fields: their number is bounded, or a head of 25 KB costs a millisecond. */
+static bool read_connection(struct h1_head *h, struct connection *c)
 {
     for (uint32_t i = 0; i < h->count; i++) {
         struct span v = h->headers[i].value, one;
@@ -229,6 +254,8 @@ static void read_connection(struct h1_head *h, struct connection *c)
         if (h->headers[i].id != H1_NAME_CONNECTION)
             continue;
         while (next_element(&v, &one)) {
+            if (++c->options > CONNECTION_OPTIONS_MAX)
+                return false;
             if (span_ieq(one, SPAN_LIT("close")))
                 c->close = true;
             else if (span_ieq(one, SPAN_LIT("keep-alive")))
@@ -238,6 +265,7 @@ static void read_connection(struct h1_head *h, struct connection *c)
             mark_hops(h, one);
         }
     }
+    return true;
 }
 
 /* --- the head as lines --- */
@@ -514,7 +542,8 @@ static enum h1_result parse_request(struct span head, const struct h1_limits *li
         read_fields(head, lim, h, &f, r) == H1_BAD || read_host(h, absolute, r) == H1_BAD ||
         request_framing(h, &f, r) == H1_BAD || read_expect(h, r) == H1_BAD)
         return H1_BAD;
-    read_connection(h, &c);
+    if (!read_connection(h, &c))
+        return refuse(r, 400, "too_many_connection_options");
     h->keep_alive = h->minor >= 1 ? !c.close : c.keep_alive && !c.close;
     h->upgrade = c.upgrade && h1_find(h, H1_NAME_UPGRADE);
     return H1_DONE;
@@ -633,7 +662,9 @@ enum h1_result h1_response(struct span in, const struct h1_limits *lim, enum h1_
         return H1_BAD;
     }
     out->method = method;
-    read_connection(out, &c);
+    *why = "too_many_connection_options";
+    if (!read_connection(out, &c))
+        return H1_BAD;
     out->keep_alive = out->minor >= 1 ? !c.close : c.keep_alive && !c.close;
     *used = (uint32_t)end;
     return H1_DONE;

@@ -18,24 +18,36 @@
 #define H1_HEADERS_MAX 128
 
 /* Headers the proxy looks at; the parser says which one a field is, so nobody compares names again. */
-#define H1_KNOWN(X)                                                                               \
-    X(CONNECTION, "connection")                                                                   \
-    X(CONTENT_LENGTH, "content-length")                                                           \
-    X(CONTENT_TYPE, "content-type")                                                               \
-    X(COOKIE, "cookie")                                                                           \
-    X(DATE, "date") X(EXPECT, "expect") X(HOST, "host") X(KEEP_ALIVE, "keep-alive")               \
-        X(LOCATION, "location") X(PROXY_AUTHENTICATE, "proxy-authenticate")                       \
-            X(PROXY_AUTHORIZATION, "proxy-authorization") X(PROXY_CONNECTION, "proxy-connection") \
-                X(REFERER, "referer") X(SERVER, "server") X(TE, "te") X(TRAILER, "trailer")       \
-                    X(TRANSFER_ENCODING, "transfer-encoding") X(UPGRADE, "upgrade")               \
-                        X(USER_AGENT, "user-agent") X(VIA, "via")                                 \
-                            X(X_FORWARDED_FOR, "x-forwarded-for")                                 \
-                                X(X_FORWARDED_HOST, "x-forwarded-host")                           \
-                                    X(X_FORWARDED_PROTO, "x-forwarded-proto")                     \
-                                        X(X_FORWARDED_PORT, "x-forwarded-port")                   \
-                                            X(FORWARDED, "forwarded")                             \
-                                                X(AUTHORIZATION, "authorization")                 \
-                                                    X(SET_COOKIE, "set-cookie")
+/* clang-format off */
+#define H1_KNOWN(X) \
+    X(CONNECTION, "connection") \
+    X(CONTENT_LENGTH, "content-length") \
+    X(CONTENT_TYPE, "content-type") \
+    X(COOKIE, "cookie") \
+    X(DATE, "date") \
+    X(EXPECT, "expect") \
+    X(HOST, "host") \
+    X(KEEP_ALIVE, "keep-alive") \
+    X(LOCATION, "location") \
+    X(PROXY_AUTHENTICATE, "proxy-authenticate") \
+    X(PROXY_AUTHORIZATION, "proxy-authorization") \
+    X(PROXY_CONNECTION, "proxy-connection") \
+    X(REFERER, "referer") \
+    X(SERVER, "server") \
+    X(TE, "te") \
+    X(TRAILER, "trailer") \
+    X(TRANSFER_ENCODING, "transfer-encoding") \
+    X(UPGRADE, "upgrade") \
+    X(USER_AGENT, "user-agent") \
+    X(VIA, "via") \
+    X(X_FORWARDED_FOR, "x-forwarded-for") \
+    X(X_FORWARDED_HOST, "x-forwarded-host") \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto") \
+    X(X_FORWARDED_PORT, "x-forwarded-port") \
+    X(FORWARDED, "forwarded") \
+    X(AUTHORIZATION, "authorization") \
+    X(SET_COOKIE, "set-cookie")
+/* clang-format on */
 
 enum h1_name {
     H1_NAME_OTHER,
@@ -142,18 +154,21 @@ void h1_body_begin(struct h1_body *b, const struct h1_head *h);
 /**
  * Look at `in`: *skip bytes of framing come first, then *data bytes of body. Both may be 0 with
  * H1_MORE. After the caller has used up some data it says so with h1_body_take.
- * Returns  H1_MORE, H1_DONE (body complete; *skip bytes still belong to it), H1_BAD
+ * Returns  H1_MORE, H1_DONE (body complete; *skip bytes still belong to it), H1_BAD, and then nothing else any more
  */
 enum h1_result h1_body_next(struct h1_body *b, struct span in, uint32_t *skip, uint64_t *data);
 void h1_body_take(struct h1_body *b, uint64_t n);
 
 /**
- * Canonical form of a path, for matching: percent-encoded unreserved characters decoded, "." and ".."
- * resolved, "//" merged, parameters (";a=b") cut off (RFC 3986 3.3, 6.2.2). What is ambiguous is refused: %00, %2f, %5c, '\', bad
- * escapes, ".." above the root, bytes >= 0x80 and controls unescaped.
+ * Canonical form of a path, for matching: percent-encoded characters that may as well stand plain decoded,
+ * "." and ".." resolved, "//" merged, parameters (";a=b") cut off (RFC 3986 3.3, 6.2.2). What is ambiguous is
+ * refused: %00, %2f, %5c, '\', bad escapes, ".." above the root, bytes >= 0x80 and controls unescaped.
  * Returns  the length written to out (<= path.len), or -1 with *why
  */
 int h1_path_canonical(struct span path, char *out, size_t cap, const char **why);
+
+/* Is one of its segments "." or "..", escaped or not? Servers resolve them in different ways, or not at all. */
+bool h1_path_has_dots(struct span path);
 
 /* Is `host` (without port) a well-formed reg-name, IPv4 or [IPv6] (RFC 3986 3.2.2, with DNS characters
  * only)? */

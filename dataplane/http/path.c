@@ -1,9 +1,13 @@
 #include "http/h1.h"
 #include "http/scan.h"
 
-static bool unreserved(uint8_t c)
+/**
+ * What means the same with and without escape. More than RFC 3986's unreserved characters: every server decodes
+ * "%40" to "@" before it looks for the resource, so a location "/@x" has to be found by either spelling.
+ */
+static bool plain(uint8_t c)
 {
-    return ascii_alpha(c) || ascii_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+    return c > 0x20 && c < 0x7f && !strchr("\"#%/;<>?\\", c);
 }
 
 /* What a percent escape may not stand for: bytes that servers disagree about. */
@@ -45,7 +49,7 @@ static bool next_char(struct span path, size_t *at, uint8_t *c, bool *raw, const
         *why = "ambiguous_path_escape";
         return false;
     }
-    *raw = !unreserved(*c);
+    *raw = !plain(*c);
     return true;
 }
 
@@ -84,6 +88,30 @@ static int end_segment(char *out, int start, int n, const char **why)
     while (start > 0 && out[start - 1] != '/')
         start--;
     return start;
+}
+
+bool h1_path_has_dots(struct span path)
+{
+    unsigned dots = 0;
+    bool other = false;
+
+    for (size_t at = 0; at < path.len; at++) {
+        if (path.p[at] == '/') {
+            if (!other && (dots == 1 || dots == 2))
+                return true;
+            dots = 0;
+            other = false;
+        } else if (path.p[at] == '.') {
+            dots++;
+        } else if (path.len - at > 2 && path.p[at] == '%' && path.p[at + 1] == '2' &&
+                   ascii_lower(path.p[at + 2]) == 'e') {
+            dots++;
+            at += 2;
+        } else {
+            other = true;
+        }
+    }
+    return !other && (dots == 1 || dots == 2);
 }
 
 int h1_path_canonical(struct span path, char *out, size_t cap, const char **why)

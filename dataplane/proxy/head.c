@@ -101,6 +101,26 @@ static void put_fields(struct wr *w, const struct h1_header *f)
     put(w, "\r\n");
 }
 
+/**
+ * The path as it came, unless it has dot segments. RFC 3986 makes "/a/b" of "/a//../b", others "/b", and some leave
+ * ".." alone: only with them resolved does the backend look at what the policy looked at.
+ */
+static void put_path(struct wr *w, struct span path)
+{
+    const char *why;
+    int n;
+
+    if (path.len == 0) {
+        put(w, "/");
+    } else if (!h1_path_has_dots(path)) {
+        wr_bytes(w, path);
+    } else {
+        n = h1_path_canonical(path, (char *)w->p, wr_left(w), &why);
+        w->bad = w->bad || n < 0; /* the policy could read it, so no room it is */
+        (void)wr_room(w, n > 0 ? (size_t)n : 0);
+    }
+}
+
 struct span px_head_up(struct px_req *r, const struct h1_head *h)
 {
     struct wr w = wr_of(r->px->out, PX_HEAD_OUT_B);
@@ -108,10 +128,7 @@ struct span px_head_up(struct px_req *r, const struct h1_head *h)
 
     wr_bytes(&w, h->method_text);
     put(&w, " ");
-    if (h->path.len)
-        wr_bytes(&w, h->path);
-    else
-        put(&w, "/");
+    put_path(&w, h->path);
     if (h->has_query) {
         put(&w, "?");
         wr_bytes(&w, h->query);

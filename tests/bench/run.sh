@@ -2,9 +2,10 @@
 # nginx and Sallyport, each on one pinned core over the same veth, with the same client on the other core, taking
 # turns in one run. Prints medians and ratios.
 #
-#   tests/bench/run.sh [ROUNDS] [SECONDS]     (3 rounds of 4 seconds for each figure)
+#   tests/bench/run.sh [ROUNDS [SECONDS [TEST...]]]     (3 rounds of 4 seconds for each figure, all tests)
 #
 # handshake  new connection, full handshake with client certificate (TLS 1.3, P-256), one request of 1 KB, close
+# handshake12  the same with TLS 1.2
 # keepalive  requests of 1 KB per second on 64 connections, answered by the server itself
 # proxied    the same from a backend (nginx, plain HTTP, on the client's core)
 # bulk       MB/s of 1 MB bodies from that backend, 8 connections
@@ -14,7 +15,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$(dirname "$here")")
 build=${DEMO_BUILD:-$top/build}
-rounds=${1:-3} seconds=${2:-4}
+rounds=${1:-3} seconds=${2:-4} only="${*:3}"
+to=(-H bench.example -t "$seconds")
 run=$top/build/bench
 pki=$run/pki
 SERVER=spbench-server CLIENT=spbench-client
@@ -46,9 +48,9 @@ cleanup() {
 network() {
     local ns
     for ns in $SERVER $CLIENT; do
-        ip netns add $ns
-        ip netns exec $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-        ip -n $ns link set lo up
+        ip netns add "$ns"
+        ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+        ip -n "$ns" link set lo up
     done
     ip -n $SERVER link add gw0 type veth peer name eth0 netns $CLIENT
     for ns in "$SERVER gw0" "$CLIENT eth0"; do
@@ -153,12 +155,28 @@ client() {
         -C "$pki/client.crt" -K "$pki/client.key"
 }
 
-# One figure of one run; a run with errors is said to have had them.
-figure() { # KEY, then the client's arguments
-    local key=$1 line
-    shift
-    line=$(client "$@") || printf 'bench: %s: %s\n' "$*" "$line" >&2
-    jq -r ".$key" <<< "$line"
+# Microseconds the server has worked: the core's turns that had packets (it never sleeps), or what its CPU was not idle.
+busy_us() { # nginx|sallyport
+    if [ "$1" = sallyport ]; then
+        "$build/control/sallyctl" -s "$run/control.sock" --json stats | jq '.. | objects | select(.counter == "busy_us").value'
+    else
+        cpu_us $SERVER_CPU
+    fi
+}
+
+cpu_us() { # CPU
+    awk -v cpu="cpu$1" '$1 == cpu { printf "%.0f\n", ($2 + $3 + $4 + $7 + $8) * 10000 }' /proc/stat
+}
+
+# One run of the client: its line of JSON, with the share of the time that server and client were busy.
+# A run with errors is said to have had them.
+figure() { # nginx|sallyport TEST, then the client's arguments
+    local server=$1 file=$run/$1.$2 line s c begin
+    shift 2
+    begin=$(date +%s%N) s=$(busy_us "$server") c=$(cpu_us $CLIENT_CPU)
+    line=$(client "$@" "${to[@]}") || printf 'bench: %s: %s: %s\n' "$server" "$*" "$line" >&2
+    jq -c ". + {us: $((($(date +%s%N) - begin) / 1000)), s: $(($(busy_us "$server") - s)), c: $(($(cpu_us $CLIENT_CPU) - c))}
+        | . + {server: ([1, .s / .us] | min), client: ([1, .c / .us] | min)}" <<< "$line" >> "$file"
 }
 
 # Memory that belongs to connections: what the process got, or, of a pool taken at start, what is in use.
@@ -176,8 +194,8 @@ idle_kb() { # nginx|sallyport
     rm -f "$fifo" "$run/idle.out"
     mkfifo "$fifo"
     before=$(memory_kb "$1")
-    client idle 10.78.0.1 443 -H bench.example -p /1k -n $idle_conns -t 120 < "$fifo" > "$run/idle.out" &
-    exec 9> "$fifo"
+    exec 9<> "$fifo" # both ways: to open it must not wait for a client that may have failed
+    client idle 10.78.0.1 443 -H bench.example -p /1k -n $idle_conns -t 120 < "$fifo" > "$run/idle.out" 9>&- &
     for _ in $(seq 1200); do
         ! grep -q held "$run/idle.out" || break
         sleep 0.1
@@ -191,35 +209,75 @@ idle_kb() { # nginx|sallyport
     awk "BEGIN { printf \"%.2f\n\", ($after - $before) / $idle_conns }"
 }
 
+# test|figure|the client's arguments|what it is
+tests=(
+    'handshake|rate|handshake -n 32 -p /1k|full mTLS 1.3 handshakes/s'
+    'handshake12|rate|handshake -v 1.2 -n 32 -p /1k|full mTLS 1.2 handshakes/s'
+    'keepalive|rate|keepalive -n 64 -p /1k|requests/s, kept connections'
+    'proxied|rate|keepalive -n 64 -p /b/1k|requests/s, through to a backend'
+    'bulk|mb_s|bulk -n 8 -p /b/1m|MB/s, 1 MB bodies'
+)
+
+wanted() { # TEST
+    [[ " ${only:-$1} " == *" $1 "* ]]
+}
+
 measure() { # nginx|sallyport
-    local to=(10.78.0.1 443 -H bench.example -t "$seconds")
+    local t name args
     start_"$1"
-    figure rate handshake "${to[@]}" -p /1k -n 32 >> "$run/$1.handshake"
-    figure rate keepalive "${to[@]}" -p /1k -n 64 >> "$run/$1.keepalive"
-    figure rate keepalive "${to[@]}" -p /b/1k -n 64 >> "$run/$1.proxied"
-    figure mb_s bulk "${to[@]}" -p /b/1m -n 8 >> "$run/$1.bulk"
-    idle_kb "$1" >> "$run/$1.idle"
+    for t in "${tests[@]}"; do
+        IFS='|' read -r name _ args _ <<< "$t"
+        read -ra args <<< "$args"
+        if wanted "$name"; then
+            figure "$1" "$name" "${args[0]}" 10.78.0.1 443 "${args[@]:1}"
+        fi
+    done
+    if wanted idle; then
+        idle_kb "$1" >> "$run/$1.idle"
+    fi
     stop_"$1"
 }
 
-median() {
-    sort -n "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+median() { # FILE, or FILE and the key of its lines of JSON
+    jq -s "map(.${2-}) | sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2" "$1"
+}
+
+row() { # TEST FIGURE TEXT
+    local n s side out=()
+    n=$(median "$run/nginx.$1" "$2")
+    s=$(median "$run/sallyport.$1" "$2")
+    for side in nginx sallyport; do
+        out+=("$(awk "BEGIN { printf \"%.1f\", $([ $side = nginx ] && echo "$n" || echo "$s") }")")
+        if [ -n "$2" ]; then
+            out+=("$(awk "BEGIN { printf \"%.1f/%.1f\", $(median "$run/$side.$1" p50_us) / 1000, $(median "$run/$side.$1" p99_us) / 1000 }")"
+                "$(awk "BEGIN { printf \"%.0f/%.0f\", $(median "$run/$side.$1" server) * 100, $(median "$run/$side.$1" client) * 100 }")")
+        else
+            out+=('' '')
+        fi
+    done
+    printf '%-33s %9s %11s %8s  %9s %11s %8s  %6.2f\n' "$3" "${out[@]}" "$(awk "BEGIN { print $s / $n }")"
 }
 
 table() {
-    local f n s
-    printf '%-34s %12s %12s %8s\n' "median of $rounds" nginx Sallyport ratio
-    for f in 'handshake:full mTLS handshakes/s' 'keepalive:requests/s, kept connections' \
-        'proxied:requests/s, through to a backend' 'bulk:MB/s, 1 MB bodies' 'idle:KB per idle connection'; do
-        n=$(median "$run/nginx.${f%%:*}")
-        s=$(median "$run/sallyport.${f%%:*}")
-        printf '%-34s %12.1f %12.1f %8.2f\n' "${f#*:}" "$n" "$s" "$(awk "BEGIN { print $s / $n }")"
+    local t name key what
+    printf '%-33s %30s  %30s\n' "" "-------------- nginx ---------" "------------ Sallyport -------"
+    printf '%-33s %9s %11s %8s  %9s %11s %8s  %6s\n' "median of $rounds" \
+        figure 'p50/p99 ms' 'busy %' figure 'p50/p99 ms' 'busy %' ratio
+    for t in "${tests[@]}"; do
+        IFS='|' read -r name key _ what <<< "$t"
+        ! wanted "$name" || row "$name" "$key" "$what"
     done
+    ! wanted idle || row idle '' 'KB per idle connection'
+    echo 'busy: server/client. Client: its CPU, with the backend and the log writer there.'
 }
 
 "$top/deploy/setup.sh"
 [ -e "$build/build.ninja" ] || meson setup "$build" "$top" > /dev/null
 ninja -C "$build" control/sallyport control/sallyctl tests/bench/bench-client > /dev/null
+# Two at once would measure each other, and the second one's end would take the namespaces from the first.
+for ns in $SERVER $CLIENT; do
+    [ ! -e "/run/netns/$ns" ] || die "$ns is there: a bench is running, or one was killed (then: ip netns del $ns)"
+done
 rm -rf "$run"
 mkdir -p "$run"
 "$top/deploy/demo/pki.sh" "$pki"

@@ -28,6 +28,12 @@ class Fields(Case):
         for bad in ("cn=root", "cn=any", "1.2.3.4", "evil.example", "success", "client-serial: 1"):
             self.assertNotIn(bad, text)
 
+    def test_the_backend_sees_the_path_that_was_judged(self):
+        for path, sent in (("/odd/a/../echo", "/odd/echo"), ("/odd//../odd/%2e/echo", "/odd/echo"),
+                           ("/odd//x;y=1/%61/echo", "/odd//x;y=1/%61/echo")):
+            with self.subTest(path=path):
+                self.assertTrue(odd(path).body.startswith(f"GET {sent} HTTP/1.1\n".encode()))
+
     def test_hop_by_hop_fields_end_here(self):
         r = odd("/odd/echo", fields=["Connection: X-Mine", "X-Mine: 1", "TE: trailers", "Keep-Alive: 1",
                                      "Proxy-Connection: x", "X-Stays: 1"])

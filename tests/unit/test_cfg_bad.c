@@ -145,6 +145,8 @@ static const struct row rows[] = {
     {HOST("locations = ( { path = \"/a/../b\"; upstream = \"web\"; } );"), 2, "\"..\" resolved, so this never matches"},
     {HOST("locations = ( { path = \"/a?b\"; upstream = \"web\"; } );"), 2, "without query"},
     {HOST("locations = ( { path = \"/%61\"; upstream = \"web\"; } );"), 2, "write the character"},
+    {HOST("locations = ( { path = \"/a%40b\"; upstream = \"web\"; } );"), 2, "write the character"},
+    {HOST("locations = ( { path = \"/a;b\"; upstream = \"web\"; } );"), 2, "cut off"},
     {HOST("locations = ( { path = \"/a%2Fb\"; upstream = \"web\"; } );"), 2, "never matches"},
     {HOST("locations = ( { path = \"/a%2x\"; upstream = \"web\"; } );"), 2, "two digits"},
     {HOST("locations = ( { path = \"/a b\"; upstream = \"web\"; } );"), 2, "written as %XX"},

@@ -255,6 +255,23 @@ static void connection_cannot_take_away_what_matters(void)
     T_EQ(h.content_length, 3);
 }
 
+static void connection_options_are_bounded(void)
+{
+    for (int options = 32; options <= 33; options++) {
+        char text[400] = G H "Connection: ,";
+        uint16_t status;
+        const char *why;
+
+        for (int i = 0; i < options; i++)
+            strcat(text, i == 20 ? "a\r\nConnection: " : "a,");
+        strcat(text, "\r\n\r\n");
+        T_ROW_EQ(options == 32 ? "32" : "33", parse(text, &status, &why),
+                 options == 32 ? H1_DONE : H1_BAD);
+        if (options == 33)
+            T_STR(why, "too_many_connection_options");
+    }
+}
+
 static void responses_end_where_rfc_9112_6_3_says(void)
 {
     static const struct {
@@ -305,6 +322,7 @@ static void every_known_name_is_known(void)
     X(a_plain_request_is_read)                          \
     X(every_vector_is_accepted_or_refused_as_it_should) \
     X(cut_at_every_byte_the_result_is_the_same)         \
+    X(connection_options_are_bounded)                   \
     X(changed_at_every_byte_nothing_runs_away)          \
     X(limits_have_their_own_answers)                    \
     X(keep_alive_follows_version_and_connection)        \

@@ -83,6 +83,29 @@ static void chunked_bodies_in_any_pieces(void)
     }
 }
 
+/* Whatever comes behind it: a body that was refused is not taken up again, and is never complete. */
+static void a_refused_body_stays_refused(void)
+{
+    static const char *const rows[] = {"x",         "5x",       "5\rx",    "1\r\nab",
+                                       "1\r\na\rb", "0\r\n\rx", "0\r\n x", "0\r\na\rx"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct h1_head h = {.framing = H1_CHUNKED};
+        struct span in = span_str(rows[i]);
+        struct h1_body b;
+        uint32_t skip;
+        uint64_t data;
+
+        h1_body_begin(&b, &h);
+        for (enum h1_result r = H1_MORE; r == H1_MORE && in.len; in = span_from(in, skip + data)) {
+            r = h1_body_next(&b, in, &skip, &data);
+            h1_body_take(&b, data);
+        }
+        T_ROW_EQ(rows[i], h1_body_next(&b, SPAN_LIT("\n0\r\n\r\n"), &skip, &data), H1_BAD);
+        T_ROW_EQ(rows[i], b.done || skip || data, false);
+    }
+}
+
 static void extension_and_trailer_bombs_are_bounded(void)
 {
     static char text[20000], out[100];
@@ -119,6 +142,8 @@ static void lengths_count_down(void)
     T_OK(b.done);
 }
 
-#define TESTS(X) \
-    X(chunked_bodies_in_any_pieces) X(extension_and_trailer_bombs_are_bounded) X(lengths_count_down)
+#define TESTS(X)                                                               \
+    X(chunked_bodies_in_any_pieces)                                            \
+    X(a_refused_body_stays_refused) X(extension_and_trailer_bombs_are_bounded) \
+        X(lengths_count_down)
 T_MAIN("h1_body", TESTS)

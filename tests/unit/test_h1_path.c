@@ -20,6 +20,8 @@ static void paths_have_one_form(void)
         {"/%7Euser", "/~user"},
         {"/a%20b", "/a%20b"},
         {"/a%c3%a9", "/a%C3%A9"},
+        {"/%40b%7cc%21", "/@b|c!"},
+        {"/a%3bb%3f%23%25", "/a%3Bb%3F%23%25"},
         {"/protected;a=b", "/protected"},
         {"/protected;a=b/x;c", "/protected/x"},
         {"/;a/protected", "/protected"},
@@ -58,6 +60,23 @@ static void paths_have_one_form(void)
     }
 }
 
+static void dot_segments_are_seen_in_any_spelling(void)
+{
+    static const struct {
+        const char *in;
+        bool want;
+    } rows[] = {
+        {"/.", true},          {"/..", true},       {"/a/./b", true},   {"/a/../b", true},
+        {"/a/%2e%2E/b", true}, {"/a/.%2e", true},   {"/%2e", true},     {"/a//../b", true},
+        {"/", false},          {"", false},         {"/...", false},    {"/a./b", false},
+        {"/a/..b/c", false},   {"/a/b../c", false}, {"/a%2e%2", false}, {"/.%2", false},
+        {"/%2e%2e%2e", false}, {"/.a.", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        T_ROW_EQ(rows[i].in, h1_path_has_dots(span_str(rows[i].in)), rows[i].want);
+}
+
 static void a_path_that_does_not_fit_is_refused(void)
 {
     char out[4];
@@ -90,7 +109,8 @@ static void canonical_paths_stay_as_they_are(void)
     t_pass("stable");
 }
 
-#define TESTS(X)           \
-    X(paths_have_one_form) \
-    X(a_path_that_does_not_fit_is_refused) X(canonical_paths_stay_as_they_are)
+#define TESTS(X)                                                                    \
+    X(paths_have_one_form)                                                          \
+    X(dot_segments_are_seen_in_any_spelling) X(a_path_that_does_not_fit_is_refused) \
+        X(canonical_paths_stay_as_they_are)
 T_MAIN("h1_path", TESTS)
