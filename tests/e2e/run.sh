@@ -26,7 +26,7 @@ fi
 mkdir -p "$run"
 "$here/crl.sh" "$top/build/demo/pki" "$run/clients.crl"
 "$top/deploy/demo.sh" up > /dev/null
-ip netns exec "$NS_WEB" python3 "$here/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
+ip netns exec "$NS_WEB" /usr/bin/python3 "$here/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
 odd=$!
 # What a sanitizer had to say, also when the appliance ended.
 sane() {
@@ -37,7 +37,7 @@ sane() {
 [ $# -gt 0 ] || set -- test_tls.py test_http.py test_proxy.py test_revocation.py test_ip6.py test_transfer.py test_control.py
 for t in "$@"; do
     printf -- '--- %s\n' "$t"
-    ip netns exec "$NS_CLIENT" python3 "$here/$(basename "$t")" || { tail -n 40 "$run/error.log"; exit 1; }
+    ip netns exec "$NS_CLIENT" /usr/bin/python3 "$here/$(basename "$t")" || { tail -n 40 "$run/error.log"; exit 1; }
     sane
 done
 "$top/deploy/demo.sh" stop
