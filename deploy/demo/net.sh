@@ -4,7 +4,10 @@
 #   sallyport-net     10.77.0.1      fd00:77::1        the bridge, and the appliance on interface gw0 (no kernel address)
 #   sallyport-web     10.77.0.11-14  fd00:77::11-14    the backends
 
-NS_CLIENT=sallyport-client NS_NET=sallyport-net NS_WEB=sallyport-web
+# DEMO_NS is another word than "sallyport" for a second demo beside the first.
+
+DEMO_NS=${DEMO_NS:-sallyport}
+NS_CLIENT=$DEMO_NS-client NS_NET=$DEMO_NS-net NS_WEB=$DEMO_NS-web
 
 net_exists() {
     [ -e "/run/netns/$1" ]

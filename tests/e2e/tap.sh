@@ -4,7 +4,7 @@ set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${DEMO_BUILD:-$top/build}
-run=$top/build/demo/tap pki=$top/build/demo/pki ns=sallyport-tap
+run=$top/build/demo/tap pki=$top/build/demo/pki ns=${DEMO_NS:-sallyport}-tap
 pid= cores=1
 [ "$(nproc)" = 1 ] || cores='[ 0, 1 ]'
 
