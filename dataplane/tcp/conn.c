@@ -1,6 +1,9 @@
 #include "base/must.h"
 #include "tcp/internal.h"
 
+/* A handshake that needed a second try says that the path is longer than was thought. */
+#define SYN_LOST_RTO_US 3000000u
+
 static const char *const state_names[TCP_ST_COUNT] = {
 #define X(name) #name,
     TCP_STATES(X)
@@ -223,6 +226,8 @@ void tcp_conn_established(struct tcp *t, struct tcp_conn *c)
 {
     tcp_set_state(t, c, TCP_ST_ESTABLISHED);
     c->backoff = 0;
+    if ((c->flags & TCPF_SYN_LOST) && c->srtt_us == 0) /* RFC 6298 5.7 */
+        c->rto_us = SYN_LOST_RTO_US;
     c->rcvq_ms = t->now_ms;
     c->dl_misc = tcp_tick_after_us(t, (uint64_t)t->set.keep_idle_ms * 1000);
     tcp_want_up(t, c, STREAM_EV_OPEN | STREAM_EV_WRITABLE);

@@ -98,10 +98,20 @@ static void syn_sent(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s,
 
 /* --- acceptability (RFC 9293 3.4, 3.10.7.4 first) --- */
 
+/* In a simultaneous open the peer's SYN-ACK repeats the SYN that we have (RFC 9293 3.5, figure 8). */
+static bool crossed_syn_ack(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+    return c->state == TCP_ST_SYN_RCVD &&
+           (s->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == (TCP_SYN | TCP_ACK) &&
+           s->len == 0 && s->seq + 1 == c->rcv_nxt && s->ack == c->snd_nxt;
+}
+
 static bool acceptable(const struct tcp_conn *c, const struct tcp_seg *s)
 {
     uint32_t len = tcp_seg_space(s), last = s->seq + len - 1;
 
+    if (crossed_syn_ack(c, s))
+        return true;
     if (len ==
         0) /* the right edge itself counts: a peer that has filled our window sends from there */
         return seq_geq(s->seq, c->rcv_nxt) && seq_leq(s->seq, c->rcv_adv);
@@ -297,14 +307,11 @@ static void synchronized(struct tcp *t, struct tcp_conn *c, struct nbuf *m, cons
         nbuf_put_chain(m);
         return;
     }
-    if (s->flags & TCP_SYN) {
-        /* A crossed SYN-ACK completes a simultaneous open; any other SYN is challenged (5961 4.2). */
-        if (!(c->state == TCP_ST_SYN_RCVD && (s->flags & TCP_ACK))) {
-            tcp_count(t, TCP_CTR_SYN_CHALLENGE);
-            challenge(t, c);
-            nbuf_put_chain(m);
-            return;
-        }
+    if ((s->flags & TCP_SYN) && !crossed_syn_ack(c, s)) { /* RFC 5961 4.2 */
+        tcp_count(t, TCP_CTR_SYN_CHALLENGE);
+        challenge(t, c);
+        nbuf_put_chain(m);
+        return;
     }
     /* fifth: ACK */
     if (!(s->flags & TCP_ACK)) {
@@ -321,7 +328,7 @@ static void synchronized(struct tcp *t, struct tcp_conn *c, struct nbuf *m, cons
             return;
         }
         c->snd_una = s->ack;
-        c->snd_wnd = (uint32_t)s->wnd << c->snd_wscale;
+        c->snd_wnd = (uint32_t)s->wnd << (s->flags & TCP_SYN ? 0 : c->snd_wscale);
         c->snd_wl1 = s->seq;
         c->snd_wl2 = s->ack;
         c->dl_user = 0;

@@ -348,6 +348,7 @@ static void syn_again(struct tcp *t, struct tcp_req *r, const struct tcp_seg *s)
     uint64_t hash = r->hash;
 
     if (s->seq == r->irs) {
+        r->resent = true;
         tcp_count(t, TCP_CTR_SYN_RETRANS);
         tcp_reply_synack(t, r, tcp_ts_now(t, r->ts_off));
         return;
@@ -359,6 +360,16 @@ static void syn_again(struct tcp *t, struct tcp_req *r, const struct tcp_seg *s)
         req_free(t, r);
         tcp_syn_arrives(t, &tuple, hash, s, above);
     }
+}
+
+/* The first sample of the round trip, by the clock of ticks: the request knows when it will expire, and so
+ * when its SYN-ACK went out. One that was sent twice tells nothing (RFC 6298 3). */
+static void time_handshake(struct tcp *t, struct tcp_conn *c, const struct tcp_req *r)
+{
+    uint32_t ticks = tcp_tick_after_us(t, t->set.rto_initial_us) - r->expiry;
+
+    if (!r->resent)
+        tcp_rtt_sample(t, c, (uint32_t)(((uint64_t)ticks << WHEEL_TICK_SHIFT) / 1000));
 }
 
 void tcp_req_segment(struct tcp *t, struct tcp_req *r, struct nbuf *m, const struct tcp_seg *s,
@@ -390,6 +401,7 @@ void tcp_req_segment(struct tcp *t, struct tcp_req *r, struct nbuf *m, const str
         } else {
             flow_change(&t->flow, r->hash, value_of(t, r),
                         flow_value(FLOW_CONN, pool_index(&t->conns, c)));
+            time_handshake(t, c, r);
             fifo_take(t, r);
             pool_put(&t->reqs, r);
             open_conn(t, c, l, m, s, rx);
