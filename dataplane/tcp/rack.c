@@ -142,12 +142,10 @@ void tcp_arm_rtx(struct tcp *t, struct tcp_conn *c)
     uint64_t rto = tcp_rto_us(t, c);
 
     if (c->snd_nxt != c->snd_una || c->state == TCP_ST_SYN_SENT) {
+        /* A probe that would come after the timeout takes its place (RFC 8985 7.2). */
         uint64_t pto = tlp_fits(c) ? pto_us(t, c) : UINT64_MAX;
 
-        if (pto < rto)
-            arm(t, c, TCP_RTX_TLP, pto);
-        else
-            arm(t, c, TCP_RTX_RTO, rto);
+        arm(t, c, pto == UINT64_MAX ? TCP_RTX_RTO : TCP_RTX_TLP, pto < rto ? pto : rto);
     } else if (c->tx_next && !(c->flags & TCPF_DEAD)) {
         arm(t, c, TCP_RTX_PERSIST, persist_us(t, c)); /* data to send and no window for it */
     } else {

@@ -91,6 +91,7 @@ static void ooo_insert(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32
         if (seq_geq(have, end)) {
             tcp_count(t, TCP_CTR_DUP_DATA);
             note_dsack(c, seq, end);
+            c->ooo_last = seq;
             charge(t, c, m);
             release(t, c, m);
             return;
@@ -175,7 +176,7 @@ static bool take_piece(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32
     if (seq_gt(end, c->rcv_adv)) { /* beyond the window: cut */
         uint32_t over = end - c->rcv_adv;
 
-        tcp_count(t, TCP_CTR_OUT_OF_WINDOW);
+        tcp_count(t, c->rcv_adv == c->rcv_nxt ? TCP_CTR_ZERO_WINDOW_DROP : TCP_CTR_OUT_OF_WINDOW);
         if (over >= nbuf_len(m)) {
             nbuf_put(m);
             return false;
@@ -361,9 +362,10 @@ void tcp_rx_free(struct tcp *t, struct tcp_conn *c)
 
 /* --- SACK blocks (RFC 2018 4, RFC 2883): a duplicate first, then the newest, then the others --- */
 
-static void add_block(struct tcp_sack *out, uint8_t *n, uint8_t max, uint32_t from, uint32_t to)
+static void add_block(struct tcp_sack *out, uint8_t *n, uint8_t max, uint8_t first, uint32_t from,
+                      uint32_t to)
 {
-    for (uint8_t i = 0; i < *n; i++) {
+    for (uint8_t i = first; i < *n; i++) {
         if (out[i].from == from && out[i].to == to)
             return;
     }
@@ -374,7 +376,7 @@ static void add_block(struct tcp_sack *out, uint8_t *n, uint8_t max, uint32_t fr
 uint8_t tcp_rx_sacks(const struct tcp_conn *c, struct tcp_sack out[TCP_SACK_MAX], uint8_t max)
 {
     struct tcp_sack newest = {0, 0}, ranges[TCP_SACK_MAX];
-    uint8_t n = 0, count = 0;
+    uint8_t n = 0, count = 0, dsack;
     struct nbuf *m = c->ooo;
 
     while (m) {
@@ -389,9 +391,11 @@ uint8_t tcp_rx_sacks(const struct tcp_conn *c, struct tcp_sack out[TCP_SACK_MAX]
     }
     if (c->flags & TCPF_DSACK)
         out[n++] = (struct tcp_sack){c->dsack_from, c->dsack_to};
+    dsack =
+        n; /* RFC 2883 4: the block that holds the duplicate follows it, even when it is the same */
     if (newest.from != newest.to)
-        add_block(out, &n, max, newest.from, newest.to);
+        add_block(out, &n, max, dsack, newest.from, newest.to);
     for (uint8_t i = 0; i < count; i++)
-        add_block(out, &n, max, ranges[i].from, ranges[i].to);
+        add_block(out, &n, max, dsack, ranges[i].from, ranges[i].to);
     return n;
 }

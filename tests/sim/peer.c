@@ -31,8 +31,9 @@ static void note_out(struct peer *p, struct peer_seg *g)
         p->cap = p->cap ? 2 * p->cap : 64;
         p->out = (struct peer_seg *)realloc(p->out, p->cap * sizeof(*p->out));
     }
-    p->out[p->outs++] = *g;
     p->sent++;
+    if (!p->mute)
+        p->out[p->outs++] = *g;
 }
 
 static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
@@ -118,6 +119,10 @@ static void on_event(void *owner, struct stream *s, uint32_t ev)
     }
     if (ev & STREAM_EV_EOF)
         a->eof = true;
+    if ((ev & STREAM_EV_READABLE) && a->answer) {
+        a->to_write += a->answer;
+        a->answer = 0;
+    }
     if (a->reads)
         app_read(a);
     app_send(a);
@@ -177,6 +182,7 @@ void peer_open(struct peer *p, bool v6)
     p->irs = PEER_IRS;
     p->now = 5000000000000ULL;
     p->pool.cap = 100000;
+    p->wire.cap = UINT32_MAX;
     p->us = ip_v4(0x0a000001);
     p->them = ip_v4(0x0a000002);
     if (v6) {
@@ -202,7 +208,7 @@ const char *peer_close(struct peer *p)
 
     if (p->t) {
         tcp_free(p->t);
-        left = p->pool.out ? "buffers are left" : NULL;
+        left = p->pool.out || p->wire.out ? "buffers are left" : NULL;
     }
     free(p->out);
     p->out = NULL;
@@ -252,10 +258,16 @@ void peer_turn(struct peer *p)
     tcp_begin(p->t, p->now);
 }
 
+/* A turn takes time: a stack that wants one turn after the other must not stop the clock. */
+#define TURN_NS 10000u
+
 bool peer_wait(struct peer *p, uint64_t until)
 {
     while (p->outs == 0) {
         uint64_t d = tcp_next_deadline(p->t);
+
+        if (d <= p->now)
+            d = p->now + TURN_NS;
 
         if (d > until) {
             if (until > p->now)
@@ -285,7 +297,7 @@ bool peer_take(struct peer *p, struct peer_seg *out)
 static struct nbuf *build(struct peer *p, const struct peer_in *in, uint16_t lport)
 {
     struct tcp_hdr_plan h = in->h;
-    struct nbuf *m = nbuf_get(&p->pool);
+    struct nbuf *m = nbuf_get(&p->wire);
     uint8_t *at, hdr_b;
 
     if (!m)
@@ -295,8 +307,13 @@ static struct nbuf *build(struct peer *p, const struct peer_in *in, uint16_t lpo
     hdr_b = in->raw_options ? (uint8_t)(20 + in->raw_options_b) : tcp_wire_size(&h);
     at = (uint8_t *)nbuf_add(m, hdr_b + in->len);
     if (in->raw_options) {
-        h = (struct tcp_hdr_plan){.sport = h.sport, .dport = h.dport, .seq = h.seq, .ack = h.ack,
-                                  .flags = h.flags, .wnd = h.wnd, .wscale = -1};
+        h = (struct tcp_hdr_plan){.sport = h.sport,
+                                  .dport = h.dport,
+                                  .seq = h.seq,
+                                  .ack = h.ack,
+                                  .flags = h.flags,
+                                  .wnd = h.wnd,
+                                  .wscale = -1};
         tcp_wire_write(at, 20, &h);
         memcpy(at + 20, in->raw_options, in->raw_options_b);
         at[12] = (uint8_t)(hdr_b / 4 << 4);

@@ -31,14 +31,14 @@ struct peer_app {
     uint16_t peer_port;
     uint32_t ev; /* since the last look */
     enum stream_why why;
-    uint64_t got, wrote, to_write;
+    uint64_t got, wrote, to_write, answer; /* answer: written once, when something can be read */
     bool reads, eof, wrong, closed;
 };
 
 struct peer {
     struct tcp *t;
     struct tcp_settings set;
-    struct nbuf_pool pool;
+    struct nbuf_pool pool, wire; /* wire: what comes in is not taken from the stack's buffers */
     struct rng rng;
     struct ip_addr us, them;
     uint64_t now;
@@ -49,10 +49,10 @@ struct peer {
     struct peer_app apps[PEER_TUPLES];
     uint32_t app_n;
     uint32_t irs, iss;
-    bool iss_known, refuse;
-    uint32_t last_tsval; /* newest that came out: what the peer echoes */
-    uint32_t snd_hi;     /* end of what came out: what the peer acknowledges */
-    uint16_t lport; /* of our newest active open */
+    bool iss_known, refuse, mute; /* mute: what comes out gets lost */
+    uint32_t last_tsval;          /* newest that came out: what the peer echoes */
+    uint32_t snd_hi;              /* end of what came out: what the peer acknowledges */
+    uint16_t lport;               /* of our newest active open */
     uint64_t ctr0[TCP_CTR_COUNT];
     uint64_t sent;
 };
@@ -74,8 +74,8 @@ struct peer_in {
     uint16_t peer_port;
     uint8_t ecn;
     uint64_t late_ns;
-    int32_t flip;              /* byte to spoil after the checksum; -1: none */
-    const uint8_t *raw_options; /* instead of h's, padded to words */
+    int32_t flip;                        /* byte to spoil after the checksum; -1: none */
+    const uint8_t *raw_options;          /* instead of h's, padded to words */
     uint8_t raw_options_b, offset_words; /* offset_words: 0 = what is right */
     uint16_t urgent;
     uint8_t fill; /* xor on the payload: for overlaps with other content */

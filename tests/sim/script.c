@@ -38,8 +38,8 @@ static bool pass(struct run *r, uint64_t until)
 {
     if (!peer_wait(r->p, until))
         return true;
-    return run_fail(r, "%u segments are there that nobody expected, the first with flags %02x", r->p->outs,
-                    r->p->out[0].s.flags);
+    return run_fail(r, "%u segments are there that nobody expected, the first with flags %02x",
+                    r->p->outs, r->p->out[0].s.flags);
 }
 
 /* --- steps --- */
@@ -65,7 +65,8 @@ static bool step_connect(struct run *r)
     (void)start(r);
     why = peer_connect(r->p);
     if (r->n == 2)
-        return strcmp(stream_why_text(why), r->w[1]) == 0 || (why && strcmp(r->w[1], "refused") == 0) ||
+        return strcmp(stream_why_text(why), r->w[1]) == 0 ||
+               (why && strcmp(r->w[1], "refused") == 0) ||
                run_fail(r, "connect said: %s", stream_why_text(why));
     return why == STREAM_WHY_NONE || run_fail(r, "connect failed: %s", stream_why_text(why));
 }
@@ -310,20 +311,67 @@ static bool step_refuse(struct run *r)
     return (r->p->refuse = true);
 }
 
+static bool step_link(struct run *r)
+{
+    r->p->mute = r->n > 1 && strcmp(r->w[1], "off") == 0;
+    return true;
+}
+
+/* The core was busy for that long: time has passed, and there was no turn. */
+static bool step_busy(struct run *r)
+{
+    int64_t ms;
+
+    if (!need(r, 1, &ms))
+        return false;
+    r->p->now += PEER_MS(ms);
+    return true;
+}
+
+/* The application writes N bytes when it next has something to read. */
+static bool step_answer(struct run *r)
+{
+    struct peer_app *a = the_app(r);
+    int64_t n;
+
+    if (!a || !need(r, 1, &n))
+        return false;
+    a->answer = (uint64_t)n;
+    return true;
+}
+
+static bool one_line(struct run *r, const char *line);
+
+/* open [OPTIONS]: listen, and a handshake over a path of 10 ms in which the peer offers these options. */
+static bool step_open(struct run *r)
+{
+    char syn[256] = "< S 0:0 win 65535";
+
+    if (r->n == 1)
+        strcat(syn, " mss MSS sackok ts 1000 ws 7");
+    for (unsigned i = 1; i < r->n; i++) {
+        strncat(syn, " ", sizeof(syn) - strlen(syn) - 1);
+        strncat(syn, r->w[i], sizeof(syn) - strlen(syn) - 1);
+    }
+    return one_line(r, "listen") && one_line(r, syn) && one_line(r, "> S. 0:0 ack 1") &&
+           one_line(r, "+10 < . 1:1") && one_line(r, "ev open");
+}
+
 static const struct {
     const char *name;
     bool (*step)(struct run *r);
 } steps[] = {
-    {"listen", step_listen}, {"connect", step_connect}, {"iss", step_iss},
-    {"irs", step_irs},       {"mtu", step_mtu},         {"write", step_write},
-    {"read", step_read},     {"shutdown", step_end},    {"close", step_end},
-    {"abort", step_end},     {"ev", step_ev},           {"noev", step_noev},
-    {"got", step_got},       {"state", step_state},     {"quiet", step_quiet},
-    {"skip", step_skip},     {"drain", step_drain},     {"icmp", step_icmp},
-    {"buffers", step_buffers}, {"burst", step_burst},   {"flush", step_burst},
-    {"reiss", step_reiss},   {"refuse", step_refuse},   {"<", step_put},
-    {">", step_expect},      {"var", step_var},         {"ctr", step_ctr},
-    {"set", step_set},
+    {"listen", step_listen},   {"connect", step_connect}, {"iss", step_iss},
+    {"irs", step_irs},         {"mtu", step_mtu},         {"write", step_write},
+    {"read", step_read},       {"shutdown", step_end},    {"close", step_end},
+    {"abort", step_end},       {"ev", step_ev},           {"noev", step_noev},
+    {"got", step_got},         {"state", step_state},     {"quiet", step_quiet},
+    {"skip", step_skip},       {"drain", step_drain},     {"icmp", step_icmp},
+    {"buffers", step_buffers}, {"burst", step_burst},     {"flush", step_burst},
+    {"reiss", step_reiss},     {"refuse", step_refuse},   {"<", step_put},
+    {">", step_expect},        {"var", step_var},         {"ctr", step_ctr},
+    {"set", step_set},         {"open", step_open},       {"link", step_link},
+    {"answer", step_answer},   {"busy", step_busy},
 };
 
 /* "+10" or "+10..20" in front of a step: milliseconds. */

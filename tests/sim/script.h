@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SCRIPT_LINES  2000
+#define SCRIPT_LINES   2000
 #define SCRIPT_ERROR_B 512
 
 struct script {

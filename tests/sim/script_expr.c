@@ -99,9 +99,8 @@ static bool compare(struct run *r, int64_t got)
 
     if (r->n != 4 || !need(r, 3, &want))
         return run_fail(r, "expected: %s NAME OP VALUE", r->w[0]);
-    return holds(got, r->w[2], want) ||
-           run_fail(r, "%s is %lld, expected %s %lld", r->w[1], (long long)got, r->w[2],
-                    (long long)want);
+    return holds(got, r->w[2], want) || run_fail(r, "%s is %lld, expected %s %lld", r->w[1],
+                                                 (long long)got, r->w[2], (long long)want);
 }
 
 static bool of_stack(const struct peer *p, const char *name, int64_t *out)
@@ -127,23 +126,27 @@ static bool of_stack(const struct peer *p, const char *name, int64_t *out)
     return true;
 }
 
-#define VARS(X)                                                                                     \
-    X("cwnd", c->cwnd) X("ssthresh", c->ssthresh) X("mss", c->snd_mss) X("rto_ms", c->rto_us / 1000) \
-    X("srtt_ms", c->srtt_us / 1000) X("flight", tcp_in_flight(c)) X("snd_wnd", c->snd_wnd)           \
-    X("snd_ws", c->snd_wscale) X("rcv_ws", c->rcv_wscale) X("ooo", c->ooo_n) X("queued", c->rx_b)    \
-    X("unsent", c->tx_unsent_b) X("tx", c->tx_b) X("backoff", c->backoff)                            \
-    X("rcvbuf", c->rcvbuf) X("truesize", c->rx_true_b) X("sacked", c->sacked_b)                      \
-    X("lost", c->lost_b) X("sack", (c->opts & TCP_OPT_SACK) != 0)                                    \
-    X("ts", (c->opts & TCP_OPT_TS) != 0) X("ecn", (c->opts & TCP_OPT_ECN) != 0)                      \
-    X("recovery", (c->flags & TCPF_RECOVERY) != 0) X("iw", c->cwnd / c->snd_mss)                     \
-    X("ts_recent", c->ts_recent) X("reo", c->reo_incr)
+#define VARS(X)                                                                                 \
+    X("cwnd", c->cwnd)                                                                          \
+    X("ssthresh", c->ssthresh) X("mss", c->snd_mss) X("rto_ms", c->rto_us / 1000)               \
+        X("srtt_ms", c->srtt_us / 1000) X("flight", tcp_in_flight(c)) X("snd_wnd", c->snd_wnd)  \
+            X("snd_ws", c->snd_wscale) X("rcv_ws", c->rcv_wscale) X("ooo", c->ooo_n)            \
+                X("queued", c->rx_b) X("unsent", c->tx_unsent_b) X("tx", c->tx_b)               \
+                    X("backoff", c->backoff) X("rcvbuf", c->rcvbuf) X("truesize", c->rx_true_b) \
+                        X("sacked", c->sacked_b) X("lost", c->lost_b)                           \
+                            X("sack", (c->opts & TCP_OPT_SACK) != 0)                            \
+                                X("ts", (c->opts & TCP_OPT_TS) != 0)                            \
+                                    X("ecn", (c->opts & TCP_OPT_ECN) != 0)                      \
+                                        X("recovery", (c->flags & TCPF_RECOVERY) != 0)          \
+                                            X("iw", c->cwnd / c->snd_mss)                       \
+                                                X("ts_recent", c->ts_recent) X("reo", c->reo_incr)
 
 static bool of_conn(const struct tcp_conn *c, const char *name, int64_t *out)
 {
-#define X(text, value)               \
-    if (strcmp(name, text) == 0) {   \
-        *out = (int64_t)(value);     \
-        return true;                 \
+#define X(text, value)             \
+    if (strcmp(name, text) == 0) { \
+        *out = (int64_t)(value);   \
+        return true;               \
     }
     VARS(X)
 #undef X
@@ -181,12 +184,13 @@ bool step_ctr(struct run *r)
 
 /* --- settings --- */
 
-#define SETTINGS(X)                                                                        \
-    X(conns_max) X(reqs_max) X(tw_max) X(orphans_max) X(tx_budget_b) X(rx_budget_b)        \
-    X(rcvbuf_start_b) X(rcvbuf_max_b) X(sndbuf_max_b) X(rto_min_us) X(rto_max_us)          \
-    X(rto_initial_us) X(delack_us) X(syn_retries) X(user_timeout_ms) X(keep_idle_ms)       \
-    X(keep_intvl_ms) X(keep_count) X(persist_max_ms) X(time_wait_ms) X(fin_wait2_ms)       \
-    X(linger_ms) X(linger_b) X(initial_window) X(port_lo) X(port_hi) X(mss_max)
+#define SETTINGS(X)                                                                                \
+    X(conns_max)                                                                                   \
+    X(reqs_max) X(tw_max) X(orphans_max) X(tx_budget_b) X(rx_budget_b) X(rcvbuf_start_b)           \
+        X(rcvbuf_max_b) X(sndbuf_max_b) X(rto_min_us) X(rto_max_us) X(rto_initial_us) X(delack_us) \
+            X(syn_retries) X(user_timeout_ms) X(keep_idle_ms) X(keep_intvl_ms) X(keep_count)       \
+                X(persist_max_ms) X(time_wait_ms) X(fin_wait2_ms) X(linger_ms) X(linger_b)         \
+                    X(initial_window) X(port_lo) X(port_hi) X(mss_max)
 
 #define SWITCHES(X) X(timestamps) X(sack) X(window_scaling) X(ecn)
 
@@ -197,10 +201,10 @@ bool step_set(struct run *r)
 
     if (r->n != 3 || !need(r, 2, &v))
         return run_fail(r, "expected: set KEY VALUE");
-#define X(name)                            \
-    if (strcmp(r->w[1], #name) == 0) {     \
-        s->name = (__typeof__(s->name))v;  \
-        return true;                       \
+#define X(name)                           \
+    if (strcmp(r->w[1], #name) == 0) {    \
+        s->name = (__typeof__(s->name))v; \
+        return true;                      \
     }
     SETTINGS(X)
 #undef X

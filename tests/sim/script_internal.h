@@ -17,10 +17,10 @@ struct run {
     char *w[SCRIPT_WORDS]; /* words of this line */
     unsigned n;
     unsigned line;
-    uint64_t i;    /* of the loop */
-    uint64_t base; /* when the last step was */
+    uint64_t i;        /* of the loop */
+    uint64_t base;     /* when the last step was */
     uint64_t from, to; /* "+A..B": when this step is due, after base */
-    uint16_t win;  /* last one the peer announced */
+    uint16_t win;      /* last one the peer announced */
     bool burst, peer_ts, turn_due;
     uint32_t peer_ts_base;
     char *error;

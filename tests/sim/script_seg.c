@@ -108,6 +108,8 @@ static bool put_word(struct run *r, struct peer_in *in, unsigned *at, bool *nots
         in->urgent = (uint16_t)a;
     else if (strcmp(w, "from") == 0)
         in->peer_port = (uint16_t)a;
+    else if (strcmp(w, "back") == 0) /* the echo is of that many milliseconds before the newest */
+        in->h.tsecr = r->p->last_tsval - (uint32_t)a;
     else if (strcmp(w, "late") == 0)
         in->late_ns = PEER_MS(a);
     else if (strcmp(w, "offset") == 0)
@@ -168,7 +170,8 @@ bool step_put(struct run *r)
     else if (r->peer_ts && !nots && !in.h.ts) {
         in.h.ts = true;
         in.h.tsval = peer_clock(r);
-        in.h.tsecr = r->p->last_tsval;
+        if (!in.h.tsecr)
+            in.h.tsecr = r->p->last_tsval;
     }
     in.no_turn = r->burst;
     peer_put(r->p, &in);
@@ -281,8 +284,7 @@ bool step_expect(struct run *r)
 
     if (r->n < 3 || !flags_of(r, r->w[1], &flags) || !range(r, r->w[2], &a, &b))
         return run_fail(r, "expected: > FLAGS FROM:TO [...]");
-    if (!peer_wait(r->p, r->base + r->to + r->to / 50 + PEER_MS(SLACK_MS)) ||
-        !peer_take(r->p, &g))
+    if (!peer_wait(r->p, r->base + r->to + r->to / 50 + PEER_MS(SLACK_MS)) || !peer_take(r->p, &g))
         return run_fail(r, "nothing came");
     if ((g.s.flags & (uint8_t)~TCP_PSH) != (flags & (uint8_t)~TCP_PSH) ||
         ((flags & TCP_PSH) && !(g.s.flags & TCP_PSH)))

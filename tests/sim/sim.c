@@ -459,11 +459,26 @@ void sim_dump(struct sim *s)
 {
     for (uint32_t i = 0; i < s->node_count; i++) {
         struct tcp *t = s->nodes[i].tcp;
-        fprintf(stderr, "node %u: pool out %u gets %lu failed %lu fail_nth %u next %f now %f pk %u sent %lu lost %lu\n", i, s->nodes[i].pool.out, s->nodes[i].pool.gets, s->nodes[i].pool.failed, s->nodes[i].pool.fail_nth, (double)tcp_next_deadline(t)/1e9, (double)s->now/1e9, s->packets, s->nodes[i].sent, s->nodes[i].lost);
+        fprintf(stderr,
+                "node %u: pool out %u gets %lu failed %lu fail_nth %u next %f now %f pk %u sent "
+                "%lu lost %lu\n",
+                i, s->nodes[i].pool.out, s->nodes[i].pool.gets, s->nodes[i].pool.failed,
+                s->nodes[i].pool.fail_nth, (double)tcp_next_deadline(t) / 1e9, (double)s->now / 1e9,
+                s->packets, s->nodes[i].sent, s->nodes[i].lost);
         for (uint32_t k = 0; k < t->conns.touched; k++) {
             const struct tcp_conn *c = (const struct tcp_conn *)pool_at(&t->conns, k);
-            if (!pool_live(&t->conns, k)) continue;
-            fprintf(stderr, "  %s una %u nxt %u rcv_nxt %u adv %u wnd %u cwnd %u ssth %u mss %u tx_b %u unsent %u sacked %u lost %u retr %u rx %u ooo %u flags %x kind %u dl %d/%d/%d/%d tick %u backoff %u rto %u srtt %u opts %x persist %u fl %u\n", tcp_state_name(c->state), c->snd_una, c->snd_nxt, c->rcv_nxt, c->rcv_adv, c->snd_wnd, c->cwnd, c->ssthresh, c->snd_mss, c->tx_b, c->tx_unsent_b, c->sacked_b, c->lost_b, c->retrans_b, c->rx_b, c->ooo_n, c->flags, c->rtx_kind, (int)(c->dl_rtx-t->now_tick), (int)(c->dl_ack-t->now_tick), (int)(c->dl_misc-t->now_tick), (int)(c->dl_user-t->now_tick), t->now_tick, c->backoff, c->rto_us, c->srtt_us, c->opts, c->persist_n, tcp_in_flight(c));
+            if (!pool_live(&t->conns, k))
+                continue;
+            fprintf(stderr,
+                    "  %s una %u nxt %u rcv_nxt %u adv %u wnd %u cwnd %u ssth %u mss %u tx_b %u "
+                    "unsent %u sacked %u lost %u retr %u rx %u ooo %u flags %x kind %u dl "
+                    "%d/%d/%d/%d tick %u backoff %u rto %u srtt %u opts %x persist %u fl %u\n",
+                    tcp_state_name(c->state), c->snd_una, c->snd_nxt, c->rcv_nxt, c->rcv_adv,
+                    c->snd_wnd, c->cwnd, c->ssthresh, c->snd_mss, c->tx_b, c->tx_unsent_b,
+                    c->sacked_b, c->lost_b, c->retrans_b, c->rx_b, c->ooo_n, c->flags, c->rtx_kind,
+                    (int)(c->dl_rtx - t->now_tick), (int)(c->dl_ack - t->now_tick),
+                    (int)(c->dl_misc - t->now_tick), (int)(c->dl_user - t->now_tick), t->now_tick,
+                    c->backoff, c->rto_us, c->srtt_us, c->opts, c->persist_n, tcp_in_flight(c));
         }
     }
 }
