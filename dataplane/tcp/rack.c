@@ -137,9 +137,19 @@ static uint64_t persist_us(const struct tcp *t, const struct tcp_conn *c)
     return us > max ? max : us;
 }
 
-void tcp_arm_rtx(struct tcp *t, struct tcp_conn *c)
+/* The timeout, or what is left of the time that the peer is given at all (RFC 5482). */
+static uint64_t timeout_us(const struct tcp *t, const struct tcp_conn *c)
 {
     uint64_t rto = tcp_rto_us(t, c);
+    uint32_t for_ms = t->now_ms - c->progress_ms;
+    uint64_t left = for_ms < t->set.user_timeout_ms ? t->set.user_timeout_ms - for_ms : 1;
+
+    return c->state >= TCP_ST_ESTABLISHED && rto > left * 1000 ? left * 1000 : rto;
+}
+
+void tcp_arm_rtx(struct tcp *t, struct tcp_conn *c)
+{
+    uint64_t rto = timeout_us(t, c);
 
     if (c->snd_nxt != c->snd_una || c->state == TCP_ST_SYN_SENT) {
         /* A probe that would come after the timeout takes its place (RFC 8985 7.2). */
