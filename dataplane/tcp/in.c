@@ -320,7 +320,6 @@ static void synchronized(struct tcp *t, struct tcp_conn *c, struct nbuf *m, cons
     }
     c->last_rx_ms = t->now_ms;
     c->keep_n = 0;
-    note_ts(t, c, s);
     if (c->state == TCP_ST_SYN_RCVD) {
         if (s->ack != c->snd_nxt) {
             tcp_reply_rst(t, &c->tuple, s);
@@ -341,6 +340,7 @@ static void synchronized(struct tcp *t, struct tcp_conn *c, struct nbuf *m, cons
         nbuf_put_chain(m);
         return;
     }
+    note_ts(t, c, s); /* not of a segment whose ACK was not to be believed */
     if (!after_ack(t, c)) {
         nbuf_put_chain(m);
         return;

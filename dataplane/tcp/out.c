@@ -70,6 +70,9 @@ void tcp_send_rst(struct tcp *t, struct tcp_conn *c)
                              .seq = c->snd_nxt,
                              .ack = c->rcv_nxt,
                              .flags = TCP_RST | TCP_ACK,
+                             .ts = c->opts & TCP_OPT_TS, /* RFC 7323 3.2 */
+                             .tsval = tcp_ts_now(t, c->ts_off),
+                             .tsecr = c->ts_recent,
                              .wscale = -1};
 
     tcp_count(t, TCP_CTR_OUT_RSTS);
@@ -279,7 +282,7 @@ static uint32_t may_send(struct tcp_conn *c, const struct tseg *g)
     uint32_t space = tseg_space(g), in_flight = tcp_in_flight(c);
     uint32_t edge = c->snd_una + c->snd_wnd, avail;
 
-    if (in_flight && in_flight + space > c->cwnd) {
+    if (in_flight && g->len && in_flight + space > c->cwnd) { /* a bare FIN is no load */
         c->flags |= TCPF_CWND_LIMITED;
         return 0;
     }

@@ -1,7 +1,7 @@
 #include "base/must.h"
 #include "tcp/internal.h"
 
-/* Loss recovery: entering, PRR (RFC 6937) while in it, undo (RFC 4015, RFC 3708), leaving. */
+/* Loss recovery: entering, PRR (RFC 9937) while in it, undo (RFC 4015, RFC 3708), leaving. */
 
 static void remember_for_undo(struct tcp *t, struct tcp_conn *c)
 {
@@ -24,15 +24,19 @@ static void enter_recovery(struct tcp *t, struct tcp_conn *c)
     c->flags &= ~TCPF_TLP;
 }
 
-/* RFC 6937 3.1, with the slow start reduction bound. */
-static void prr(struct tcp_conn *c, const struct tcp_acked *a, uint32_t flight_before)
+/**
+ * Proportional rate reduction (RFC 9937 6): in proportion to what was delivered while more is in flight than
+ * shall be; below that, slow start as long as ACKs advance and tell of no more losses, else only as
+ * much as has left the network.
+ */
+static void prr(struct tcp_conn *c, const struct tcp_acked *a)
 {
     uint32_t delivered = a->acked_b + a->sacked_b, in_flight = tcp_in_flight(c);
     int64_t send;
 
     c->prr_delivered += delivered;
     if (in_flight > c->ssthresh) {
-        uint32_t base = flight_before ? flight_before : 1;
+        uint32_t base = c->prior_cwnd ? c->prior_cwnd : 1;
 
         send = ((int64_t)c->prr_delivered * c->ssthresh + base - 1) / base - c->prr_out;
     } else {
@@ -40,7 +44,8 @@ static void prr(struct tcp_conn *c, const struct tcp_acked *a, uint32_t flight_b
 
         if (limit < delivered)
             limit = delivered;
-        limit += c->snd_mss;
+        if (a->advanced && a->lost_b == 0)
+            limit += c->snd_mss;
         send = (int64_t)c->ssthresh - in_flight;
         if (send > limit)
             send = limit;
@@ -152,8 +157,6 @@ static void reno_inflate(struct tcp_conn *c, struct tcp_acked *a)
 void tcp_recover_acked(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s,
                        struct tcp_acked *a)
 {
-    uint32_t flight_before = tcp_in_flight(c) + a->acked_b + a->sacked_b;
-
     if (may_undo(c, s, a)) {
         undo(t, c, c->flags & TCPF_LOSS);
     } else if ((c->flags & (TCPF_RECOVERY | TCPF_LOSS)) && seq_geq(s->ack, c->recovery_point)) {
@@ -167,7 +170,7 @@ void tcp_recover_acked(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *
     reno_inflate(c, a);
     if (c->flags & TCPF_RECOVERY) {
         if (a->acked_b + a->sacked_b)
-            prr(c, a, flight_before);
+            prr(c, a);
     } else if (a->acked_b) {
         tcp_cc_grow(t, c, a->acked_b, a->rtt_us);
     }
@@ -185,7 +188,7 @@ void tcp_recover_reo(struct tcp *t, struct tcp_conn *c)
         if (!(c->flags & (TCPF_RECOVERY | TCPF_LOSS)))
             enter_recovery(t, c);
         if (c->flags & TCPF_RECOVERY)
-            prr(c, &none, tcp_in_flight(c));
+            prr(c, &none);
         tcp_want_out(t, c);
     }
     if (wait_us) {

@@ -1,7 +1,5 @@
 #include "tcp/internal.h"
 
-#define CLOCK_US 1000u /* granularity G of RFC 6298 2.3: one millisecond */
-
 void tcp_rtt_init(struct tcp *t, struct tcp_conn *c)
 {
     c->srtt_us = 0;
@@ -39,13 +37,12 @@ void tcp_rtt_sample(struct tcp *t, struct tcp_conn *c, uint32_t us)
         c->rttvar_us = (uint32_t)((int64_t)c->rttvar_us + d_var);
         c->srtt_us = (uint32_t)((int64_t)c->srtt_us + d_srtt);
     }
-    var = 4 * c->rttvar_us; /* RFC 6298 2.3 */
-    if (var < CLOCK_US)
-        var = CLOCK_US;
+    /* RFC 6298 2.3. The variance shrinks away on a steady path, and a peer may still wait with its ACK: the
+     * minimum is one of the variance's part, as hosts have it. */
+    var = 4 * c->rttvar_us;
+    if (var < c->rto_min_us)
+        var = c->rto_min_us;
     c->rto_us = c->srtt_us + var;
-    /* The variance shrinks away on a steady path; the minimum is added, as hosts do (RFC 6298 2.4). */
-    if (c->rto_us < c->rto_min_us)
-        c->rto_us = c->rto_min_us;
     if (c->rto_us > t->set.rto_max_us)
         c->rto_us = t->set.rto_max_us;
 }
