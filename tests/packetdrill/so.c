@@ -139,6 +139,21 @@ void so_settings(struct so *so)
         s->syn_retries = v;
 }
 
+/* packetdrill's own --mtu, which it tells its device and nobody else. */
+static void mtu_of_program(struct so *so)
+{
+    FILE *f = fopen("/proc/self/cmdline", "r");
+    char words[4096] = {0};
+    size_t n = f ? fread(words, 1, sizeof(words) - 1, f) : 0;
+
+    for (char *w = words; w < words + n; w += strlen(w) + 1) {
+        if (strncmp(w, "--mtu=", 6) == 0 && atoi(w + 6) >= 576)
+            so->mtu = (uint16_t)atoi(w + 6);
+    }
+    if (f)
+        fclose(f);
+}
+
 static void flag(struct so *so, const char *name, const char *value)
 {
     struct ip_addr a;
@@ -195,6 +210,7 @@ static struct so *so_new(const char *text)
     so->tso = true;
     so->local4 = ip_v4(0xc0a80001);
     so->local6 = (struct ip_addr){{0xfd, 0x3d, 0xfa, 0x7b, 0xd1, 0x7d, [15] = 1}};
+    mtu_of_program(so);
     flags(so, text);
     clock_gettime(CLOCK_REALTIME, &now);
     so->now_ns = (uint64_t)now.tv_sec * 1000000000ULL;
