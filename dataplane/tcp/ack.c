@@ -282,6 +282,8 @@ bool tcp_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_
             !(s->flags & (TCP_SYN | TCP_FIN));
     if (in_flight + c->snd_mss > c->cwnd)
         c->flags |= TCPF_CWND_LIMITED;
+    if ((s->flags & TCP_ECE) && (c->opts & TCP_OPT_ECN))
+        tcp_recover_ece(t, c);
     end_probe(t, c, s, &a);
     tcp_recover_acked(t, c, s, &a);
     if (a.advanced)

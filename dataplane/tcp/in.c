@@ -374,6 +374,23 @@ static bool predicted(const struct tcp_conn *c, const struct tcp_seg *s)
            (!s->has_ts || seq_geq(s->tsval, c->ts_recent));
 }
 
+#define ECN_CE 3 /* RFC 3168 5 */
+
+/* Congestion that a router has marked on data of this window (RFC 3168 6.1.3). */
+static void note_mark(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint8_t ecn)
+{
+    if (s->len == 0 || seq_geq(s->seq, c->rcv_adv) || seq_lt(s->seq + s->len, c->rcv_nxt))
+        return;
+    if (s->flags & TCP_CWR)
+        c->flags &= ~TCPF_ECE;
+    if (ecn != ECN_CE)
+        return;
+    tcp_count(t, TCP_CTR_ECN_CE);
+    if (!(c->flags & TCPF_ECE))
+        ack_now(t, c);
+    c->flags |= TCPF_ECE;
+}
+
 void tcp_segment(struct tcp *t, struct tcp_conn *c, struct nbuf *m, const struct tcp_seg *s,
                  const struct tcp_rx *rx)
 {
@@ -383,6 +400,8 @@ void tcp_segment(struct tcp *t, struct tcp_conn *c, struct nbuf *m, const struct
         nbuf_put_chain(m);
         return;
     }
+    if (c->opts & TCP_OPT_ECN && c->state >= TCP_ST_ESTABLISHED)
+        note_mark(t, c, s, rx->ecn);
     if (predicted(c, s)) {
         tcp_count(t, TCP_CTR_HP_HITS);
         c->last_rx_ms = t->now_ms;

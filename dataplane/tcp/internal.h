@@ -123,6 +123,9 @@ enum {
     TCPF_PASSIVE = 1u << 21,
     TCPF_DEAD = 1u << 22,       /* state CLOSED, waiting to be buried */
     TCPF_MTU_PROBED = 1u << 23, /* black hole: the MSS was lowered on suspicion */
+    TCPF_ECE = 1u << 24,        /* congestion was marked: tell the peer until it says CWR (RFC 3168) */
+    TCPF_CWR = 1u << 25,        /* our window was reduced for a mark: tell the peer once */
+    TCPF_REDUCED = 1u << 26,    /* ... and not again before recovery_point */
 };
 
 /* In prr_out outside of recovery: the loss probe was a retransmission. */
@@ -425,6 +428,8 @@ void tcp_arm_rtx(struct tcp *t, struct tcp_conn *c);
 /* --- recover.c --- */
 void tcp_recover_acked(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s,
                        struct tcp_acked *a);
+/* The peer echoes a congestion mark (RFC 3168 6.1.2). */
+void tcp_recover_ece(struct tcp *t, struct tcp_conn *c);
 void tcp_recover_rto(struct tcp *t, struct tcp_conn *c);
 void tcp_recover_reo(struct tcp *t, struct tcp_conn *c);
 

@@ -3,6 +3,8 @@
 
 /* --- headers --- */
 
+#define ECN_ECT0 2 /* RFC 3168 5 */
+
 static void plan(struct tcp *t, struct tcp_conn *c, struct tcp_hdr_plan *p, uint32_t seq,
                  uint8_t flags)
 {
@@ -10,7 +12,7 @@ static void plan(struct tcp *t, struct tcp_conn *c, struct tcp_hdr_plan *p, uint
                                .dport = c->tuple.rport,
                                .seq = seq,
                                .ack = c->rcv_nxt,
-                               .flags = flags,
+                               .flags = flags | (c->flags & TCPF_ECE ? TCP_ECE : 0),
                                .wnd = (uint16_t)(tcp_rx_window(t, c) >> c->rcv_wscale),
                                .ts = c->opts & TCP_OPT_TS,
                                .tsval = tcp_ts_now(t, c->ts_off),
@@ -218,7 +220,7 @@ bool tcp_send_seg(struct tcp *t, struct tcp_conn *c, struct nbuf *m)
     struct tseg *g = tseg_of(m);
     struct tcp_hdr_plan p;
     struct nbuf *out;
-    uint8_t hdr_b;
+    uint8_t hdr_b, ecn = 0;
 
     if (g->len > c->snd_mss && !tcp_tx_split(t, c, m, c->snd_mss))
         return false;
@@ -230,11 +232,16 @@ bool tcp_send_seg(struct tcp *t, struct tcp_conn *c, struct nbuf *m)
         p.flags |= TCP_FIN;
     if (g->len && (!g->next || (g->flags & TSEG_FIN)))
         p.flags |= TCP_PSH;
+    if ((c->opts & TCP_OPT_ECN) && g->len && g->times == 0) { /* new data only (RFC 3168 6.1.5) */
+        ecn = ECN_ECT0;
+        p.flags |= c->flags & TCPF_CWR ? TCP_CWR : 0;
+        c->flags &= ~TCPF_CWR;
+    }
     hdr_b = tcp_wire_size(&p);
     tcp_wire_write(nbuf_push(out, hdr_b), hdr_b, &p);
     note_sent(t, c, m);
     acked(c);
-    tcp_emit(t, out, &c->tuple.laddr, &c->tuple.raddr, hdr_b, 0);
+    tcp_emit(t, out, &c->tuple.laddr, &c->tuple.raddr, hdr_b, ecn);
     return true;
 }
 
@@ -281,6 +288,11 @@ static uint32_t may_send(struct tcp_conn *c, const struct tseg *g)
 {
     uint32_t space = tseg_space(g), in_flight = tcp_in_flight(c);
     uint32_t edge = c->snd_una + c->snd_wnd, avail;
+
+    /* Limited transmit (RFC 3042): without SACK, the first two duplicates let a new segment out each. */
+    if (!(c->opts & TCP_OPT_SACK) && !(c->flags & (TCPF_RECOVERY | TCPF_LOSS)) && c->dupacks &&
+        in_flight > 2u * c->snd_mss)
+        in_flight -= (c->dupacks < 2 ? c->dupacks : 2u) * c->snd_mss;
 
     if (in_flight && g->len && in_flight + space > c->cwnd) { /* a bare FIN is no load */
         c->flags |= TCPF_CWND_LIMITED;

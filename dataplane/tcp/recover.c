@@ -21,7 +21,7 @@ static void enter_recovery(struct tcp *t, struct tcp_conn *c)
     c->prr_delivered = 0;
     c->prr_out = 0;
     c->flags |= TCPF_RECOVERY;
-    c->flags &= ~TCPF_TLP;
+    c->flags &= ~(TCPF_TLP | TCPF_REDUCED);
 }
 
 /**
@@ -200,6 +200,20 @@ void tcp_recover_reo(struct tcp *t, struct tcp_conn *c)
     }
 }
 
+/* Once per window of data; losses of the same window have reduced it already. */
+void tcp_recover_ece(struct tcp *t, struct tcp_conn *c)
+{
+    if ((c->flags & TCPF_REDUCED) && seq_geq(c->snd_una, c->recovery_point))
+        c->flags &= ~TCPF_REDUCED;
+    if (c->flags & (TCPF_RECOVERY | TCPF_LOSS | TCPF_REDUCED))
+        return;
+    tcp_count(t, TCP_CTR_ECN_ECE);
+    c->ssthresh = tcp_cc_reduce(t, c);
+    c->cwnd = c->ssthresh;
+    c->recovery_point = c->snd_nxt;
+    c->flags |= TCPF_REDUCED | TCPF_CWR;
+}
+
 void tcp_recover_rto(struct tcp *t, struct tcp_conn *c)
 {
     bool reneged = c->tx_head && (tseg_of(c->tx_head)->flags & TSEG_SACKED);
@@ -212,7 +226,7 @@ void tcp_recover_rto(struct tcp *t, struct tcp_conn *c)
     }
     c->recovery_point = c->snd_nxt;
     c->flags |= TCPF_LOSS;
-    c->flags &= ~(TCPF_RECOVERY | TCPF_TLP | TCPF_CWND_LIMITED);
+    c->flags &= ~(TCPF_RECOVERY | TCPF_TLP | TCPF_CWND_LIMITED | TCPF_REDUCED);
     if (reneged)
         tcp_count(t, TCP_CTR_SACK_RENEGE);
     for (struct nbuf *m = c->tx_head; m && tseg_of(m)->times; m = tseg_of(m)->next) {
