@@ -65,15 +65,23 @@ static void take_acked(struct tcp *t, struct tcp_conn *c, uint32_t ack, struct t
 {
     bool resent = false;
 
+    a->resent_ms = UINT32_MAX;
     while (c->tx_head && tseg_of(c->tx_head)->times) {
         struct nbuf *m = c->tx_head;
         struct tseg *g = tseg_of(m);
         uint32_t space = tseg_space(g);
 
+        if (g->len >= c->snd_mss)
+            c->flags |= TCPF_BIG_OK;
         if (seq_leq(tseg_end(g), ack)) {
             if (!(g->flags & TSEG_SACKED)) {
                 a->acked_b += space;
-                resent |= g->flags & TSEG_EVER;
+                if (g->flags & TSEG_EVER) {
+                    uint32_t ms = (uint32_t)(g->sent_ns / 1000000);
+
+                    a->resent_ms = resent && seq_gt(ms, a->resent_ms) ? a->resent_ms : ms;
+                    resent = true;
+                }
                 tcp_rack_delivered(c, g, a);
             }
             uncount(c, g, space);
@@ -264,10 +272,10 @@ bool tcp_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_
         take_sacks(t, c, s, &a);
     if (a.advanced && c->sacked_b)
         check_renege(t, c, &a);
-    /* Data that was sent again can still be timed, when the echo is of a copy sent since (RFC 7323 4.1);
-     * an older echo only says how long its ACK was lost. */
+    /* Data that was sent again can still be timed, when the echo is of its latest copy (RFC 7323 4.1); an
+     * older echo only says how long its ACK was lost. */
     if (a.rtt_us < 0 && a.advanced && s->has_ts && (c->opts & TCP_OPT_TS) && s->tsecr &&
-        !(c->undo_marker && seq_lt(s->tsecr, c->undo_ts))) {
+        seq_geq(s->tsecr - c->ts_off, a.resent_ms)) {
         int32_t ms = (int32_t)(tcp_ts_now(t, c->ts_off) - s->tsecr);
 
         if (ms >= 0 && ms < 60000)

@@ -110,6 +110,7 @@ static void begin_epoch(struct tcp *t, struct tcp_conn *c)
 {
     c->cub_epoch_ms = t->now_ms ? t->now_ms : 1;
     c->cub_west = c->cwnd;
+    c->hs_samples = 0; /* slow start is over: bytes acknowledged and not counted yet */
     if (c->cwnd < c->cub_wmax) {
         /* K = cbrt((W_max - cwnd) / C) seconds, windows in segments; here in ms */
         uint64_t segs_milli = (uint64_t)(c->cub_wmax - c->cwnd) * 1000 / c->snd_mss;
@@ -143,6 +144,13 @@ static void avoid(struct tcp *t, struct tcp_conn *c, uint32_t acked_b)
 
     if (c->cub_epoch_ms == 0)
         begin_epoch(t, c);
+    /* In parts of a window that are large enough to divide: with single ACKs a large window would round
+     * its growth away. */
+    c->hs_samples += acked_b;
+    if (c->hs_samples < c->cwnd / 16)
+        return;
+    acked_b = c->hs_samples;
+    c->hs_samples = 0;
     since = t->now_ms - c->cub_epoch_ms;
     target = w_cubic(c, since + c->srtt_us / 1000);
     if (target > (uint64_t)c->cwnd * 3 / 2) /* RFC 9438 4.2: at most half more per round trip */

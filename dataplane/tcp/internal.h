@@ -125,6 +125,7 @@ enum {
     TCPF_MTU_PROBED = 1u << 23, /* black hole: the MSS was lowered on suspicion */
     TCPF_ECE = 1u << 24,        /* congestion was marked: tell the peer until it says CWR (RFC 3168) */
     TCPF_CWR = 1u << 25,        /* our window was reduced for a mark: tell the peer once */
+    TCPF_BIG_OK = 1u << 27,     /* a full-sized segment has come through */
     TCPF_REDUCED = 1u << 26,    /* ... and not again before recovery_point */
 };
 
@@ -410,6 +411,7 @@ struct tcp_acked {
     bool dsack, dup, advanced, reneged;
     bool all_dup; /* every retransmission of this recovery was reported as a duplicate */
     uint64_t arrived_ns;
+    uint32_t resent_ms; /* oldest of the latest transmissions of what was sent more than once */
 };
 
 /* Process the acknowledgment part of a segment. False: the segment is to be dropped. */

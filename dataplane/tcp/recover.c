@@ -81,6 +81,7 @@ static void undo(struct tcp *t, struct tcp_conn *c, bool was_rto)
     c->cub_wmax = c->prior_cwnd;
     c->cub_epoch_ms = 0;
     c->undo_marker = 0;
+    c->backoff = 0;
     c->flags &= ~(TCPF_RECOVERY | TCPF_LOSS);
     clear_lost(c);
 }

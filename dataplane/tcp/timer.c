@@ -2,7 +2,8 @@
 #include "tcp/internal.h"
 
 /* Black hole: full segments are lost again and again, nobody says why (RFC 4821 in spirit). */
-#define BLACK_HOLE_RTOS 3
+#define BLACK_HOLE_RTOS    3
+#define BLACK_HOLE_RTOS_OK 7 /* when they did come through earlier: loss alone is likelier */
 
 static uint32_t first_of(uint32_t a, uint32_t b)
 {
@@ -55,12 +56,14 @@ static void syn_timeout(struct tcp *t, struct tcp_conn *c)
 static void suspect_black_hole(struct tcp *t, struct tcp_conn *c)
 {
     uint16_t small = tcp_v4(c) ? TCP_MSS_V4 : TCP_MSS_V6;
+    uint8_t after = c->flags & TCPF_BIG_OK ? BLACK_HOLE_RTOS_OK : BLACK_HOLE_RTOS;
 
-    if (c->backoff != BLACK_HOLE_RTOS || c->flags & TCPF_MTU_PROBED || c->snd_mss <= small ||
+    if (c->backoff != after || c->flags & TCPF_MTU_PROBED || c->snd_mss <= small ||
         !c->tx_head || tseg_of(c->tx_head)->len < c->snd_mss)
         return;
     tcp_count(t, TCP_CTR_BLACK_HOLE);
     c->flags |= TCPF_MTU_PROBED;
+    c->flags &= ~TCPF_BIG_OK;
     c->snd_mss = c->snd_mss > 1220 && small < 1220 ? 1220 : small;
 }
 
