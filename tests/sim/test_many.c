@@ -266,7 +266,8 @@ static void a_third_is_lost_and_all_arrives(void)
 /* Segments after `ms`: the larger of the curve and of what Reno would have (RFC 9438 4.2, 4.3). */
 static double cubic_model(double wmax, uint32_t rtt_ms, uint32_t ms)
 {
-    double k = cbrt(wmax * 0.3 / 0.4), cubic = 0.4 * pow(ms / 1000.0 - k, 3) + wmax, est = wmax * 0.7;
+    double k = cbrt(wmax * 0.3 / 0.4), cubic = 0.4 * pow(ms / 1000.0 - k, 3) + wmax,
+           est = wmax * 0.7;
 
     for (uint32_t at = 0; at < ms; at += rtt_ms)
         est += est < wmax ? 9.0 / 17 : 1;
