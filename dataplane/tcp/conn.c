@@ -145,6 +145,8 @@ static void bury(struct tcp *t, struct tcp_conn *c)
         tcp_rx_free(t, c);
     if (c->flags & TCPF_ORPHAN)
         t->orphans--;
+    if (c->flags & TCPF_PASSIVE)
+        prefix_add(t->prefixes, PREFIX_CONNS, &c->tuple.raddr, -1);
     c->flags |= TCPF_DEAD;
     tcp_set_state(t, c, TCP_ST_CLOSED);
 }

@@ -12,6 +12,7 @@
  *   rx.c       receive queue, out of order, window
  *   out.c      segments go out        reply.c  segments without a connection
  *   timer.c    what is due            tw.c     TIME_WAIT
+ *   prefix.c   how much belongs to one source prefix
  *   info.c     looking in
  */
 #ifndef SALLYPORT_TCP_INTERNAL_H
@@ -20,6 +21,7 @@
 #include "base/pool.h"
 #include "base/wheel.h"
 #include "tcp/flow.h"
+#include "tcp/prefix.h"
 #include "tcp/seq.h"
 #include "tcp/tcp.h"
 #include "tcp/wire.h"
@@ -123,10 +125,10 @@ enum {
     TCPF_PASSIVE = 1u << 21,
     TCPF_DEAD = 1u << 22,       /* state CLOSED, waiting to be buried */
     TCPF_MTU_PROBED = 1u << 23, /* black hole: the MSS was lowered on suspicion */
-    TCPF_ECE = 1u << 24,        /* congestion was marked: tell the peer until it says CWR (RFC 3168) */
-    TCPF_CWR = 1u << 25,        /* our window was reduced for a mark: tell the peer once */
-    TCPF_BIG_OK = 1u << 27,     /* a full-sized segment has come through */
-    TCPF_REDUCED = 1u << 26,    /* ... and not again before recovery_point */
+    TCPF_ECE = 1u << 24,     /* congestion was marked: tell the peer until it says CWR (RFC 3168) */
+    TCPF_CWR = 1u << 25,     /* our window was reduced for a mark: tell the peer once */
+    TCPF_BIG_OK = 1u << 27,  /* a full-sized segment has come through */
+    TCPF_REDUCED = 1u << 26, /* ... and not again before recovery_point */
 };
 
 /* In prr_out outside of recovery: the loss probe was a retransmission. */
@@ -250,6 +252,7 @@ struct tcp {
     struct wheel wheel;
     struct tcp_listener listeners[TCP_LISTENERS_MAX];
     struct tcp_ports *ports;
+    struct prefixes *prefixes; /* who has how many requests and accepted connections */
 
     struct {
         struct tcp_req *head, *tail;

@@ -21,6 +21,7 @@ void tcp_settings_default(struct tcp_settings *s)
         .reqs_max = 16384,
         .tw_max = 262144,
         .orphans_max = 16384,
+        .reqs_per_prefix = 4096,
         .tx_budget_b = 256u << 20,
         .rx_budget_b = 256u << 20,
         .rcvbuf_start_b = 65536,
@@ -91,7 +92,7 @@ res tcp_new(const struct tcp_settings *s, const struct tcp_env *env, uint64_t no
         !IS_OK(pool_init(&t->reqs, sizeof(struct tcp_req), s->reqs_max)) ||
         !IS_OK(pool_init(&t->tws, sizeof(struct tcp_tw), s->tw_max)) ||
         !IS_OK(flow_init(&t->flow, s->conns_max + s->reqs_max + s->tw_max)) ||
-        !IS_OK(tcp_ports_new(t, &t->ports))) {
+        !IS_OK(prefixes_new(&t->keys.flow, &t->prefixes)) || !IS_OK(tcp_ports_new(t, &t->ports))) {
         tcp_free(t);
         return ERR(NOMEM);
     }
@@ -113,6 +114,7 @@ void tcp_free(struct tcp *t)
         tcp_rx_free(t, c);
     }
     tcp_ports_free(t->ports);
+    prefixes_free(t->prefixes);
     flow_fini(&t->flow);
     pool_fini(&t->conns);
     pool_fini(&t->reqs);

@@ -98,6 +98,7 @@ static void req_free(struct tcp *t, struct tcp_req *r)
 {
     flow_remove(&t->flow, r->hash, value_of(t, r));
     fifo_take(t, r);
+    prefix_add(t->prefixes, PREFIX_REQS, &r->tuple.raddr, -1);
     pool_put(&t->reqs, r);
 }
 
@@ -248,6 +249,27 @@ static void fill_req(struct tcp *t, struct tcp_req *r, const struct tcp_tuple *t
         r->opts |= TCP_OPT_ECN;
 }
 
+/* One network must not take all that there is. */
+static bool prefix_has_all(const struct tcp *t, const struct ip_addr *from)
+{
+    return t->set.conns_per_prefix &&
+           prefix_count(t->prefixes, PREFIX_CONNS, from) >= t->set.conns_per_prefix;
+}
+
+/* NULL: a cookie has to do. */
+static struct tcp_req *new_req(struct tcp *t, const struct ip_addr *from)
+{
+    if (prefix_count(t->prefixes, PREFIX_REQS, from) >= t->set.reqs_per_prefix) {
+        tcp_count(t, TCP_CTR_PREFIX_COOKIES);
+        return NULL;
+    }
+    if (t->reqs.used >= t->reqs.cap) {
+        tcp_count(t, TCP_CTR_REQ_FULL);
+        return NULL;
+    }
+    return (struct tcp_req *)pool_get(&t->reqs);
+}
+
 void tcp_syn_arrives(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash,
                      const struct tcp_seg *s, uint32_t iss_above)
 {
@@ -270,9 +292,12 @@ void tcp_syn_arrives(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash
         tcp_reply_rst(t, tuple, s);
         return;
     }
-    r = t->reqs.used < t->reqs.cap ? (struct tcp_req *)pool_get(&t->reqs) : NULL;
+    if (prefix_has_all(t, &tuple->raddr)) {
+        tcp_count(t, TCP_CTR_PREFIX_DROP);
+        return;
+    }
+    r = new_req(t, &tuple->raddr);
     if (!r) {
-        tcp_count(t, TCP_CTR_REQ_FULL);
         fill_req(t, &stateless, tuple, hash, s, iss_above);
         send_cookie(t, &stateless);
         return;
@@ -286,6 +311,7 @@ void tcp_syn_arrives(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash
         send_cookie(t, &copy);
         return;
     }
+    prefix_add(t->prefixes, PREFIX_REQS, &tuple->raddr, 1);
     fifo_add(t, r, 0);
     tcp_reply_synack(t, r, tcp_ts_now(t, r->ts_off));
 }
@@ -330,6 +356,7 @@ static void open_conn(struct tcp *t, struct tcp_conn *c, const struct tcp_listen
                       struct nbuf *m, const struct tcp_seg *s, const struct tcp_rx *rx)
 {
     tcp_set_state(t, c, TCP_ST_SYN_RCVD);
+    prefix_add(t->prefixes, PREFIX_CONNS, &c->tuple.raddr, 1);
     tcp_count(t, TCP_CTR_PASSIVE_OPENS);
     if (!l->used || !l->accept(l->ctx, &c->s, &c->tuple)) {
         tcp_count(t, TCP_CTR_ACCEPT_REFUSED);
@@ -403,6 +430,7 @@ void tcp_req_segment(struct tcp *t, struct tcp_req *r, struct nbuf *m, const str
                         flow_value(FLOW_CONN, pool_index(&t->conns, c)));
             time_handshake(t, c, r);
             fifo_take(t, r);
+            prefix_add(t->prefixes, PREFIX_REQS, &r->tuple.raddr, -1);
             pool_put(&t->reqs, r);
             open_conn(t, c, l, m, s, rx);
             return;
@@ -452,7 +480,7 @@ bool tcp_cookie_ack(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash,
         return false;
     }
     req_from_cookie(t, &r, tuple, hash, s, mss);
-    c = make_conn(t, &r);
+    c = prefix_has_all(t, &tuple->raddr) ? NULL : make_conn(t, &r);
     if (!c || !flow_add(&t->flow, hash, flow_value(FLOW_CONN, pool_index(&t->conns, c)))) {
         if (c)
             pool_put(&t->conns, c);

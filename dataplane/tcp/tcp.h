@@ -86,8 +86,10 @@ struct tcp_settings {
     uint32_t reqs_max;  /* handshakes in progress; beyond: SYN cookies */
     uint32_t tw_max;    /* TIME_WAIT and ownerless FIN_WAIT_2 entries */
     uint32_t orphans_max;
-    uint64_t tx_budget_b; /* memory for unacknowledged and unsent data, whole core */
-    uint64_t rx_budget_b; /* memory for received data not consumed, whole core */
+    uint32_t reqs_per_prefix;  /* of one /24 or /56; beyond: SYN cookies */
+    uint32_t conns_per_prefix; /* accepted; beyond: SYNs are dropped; 0: no such bound */
+    uint64_t tx_budget_b;      /* memory for unacknowledged and unsent data, whole core */
+    uint64_t rx_budget_b;      /* memory for received data not consumed, whole core */
     uint32_t rcvbuf_start_b, rcvbuf_max_b;
     uint32_t sndbuf_max_b;
     uint32_t rto_min_us, rto_max_us, rto_initial_us;

@@ -58,8 +58,8 @@ static void suspect_black_hole(struct tcp *t, struct tcp_conn *c)
     uint16_t small = tcp_v4(c) ? TCP_MSS_V4 : TCP_MSS_V6;
     uint8_t after = c->flags & TCPF_BIG_OK ? BLACK_HOLE_RTOS_OK : BLACK_HOLE_RTOS;
 
-    if (c->backoff != after || c->flags & TCPF_MTU_PROBED || c->snd_mss <= small ||
-        !c->tx_head || tseg_of(c->tx_head)->len < c->snd_mss)
+    if (c->backoff != after || c->flags & TCPF_MTU_PROBED || c->snd_mss <= small || !c->tx_head ||
+        tseg_of(c->tx_head)->len < c->snd_mss)
         return;
     tcp_count(t, TCP_CTR_BLACK_HOLE);
     c->flags |= TCPF_MTU_PROBED;
