@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/ip.h"
 #include "base/report.h"
+#include "base/view.h"
 
 #include <stdio.h>
 
@@ -137,6 +138,19 @@ struct cfg_respond {
     const char *body, *type;
 };
 
+struct cfg_request_header {
+    struct cfg_node node;
+    const char *name, *value;
+    struct view_text compiled;
+};
+
+struct cfg_rule {
+    struct cfg_node node;
+    const char *var;
+    struct cfg_texts is, is_not;
+    struct view view;
+};
+
 struct cfg_location {
     struct cfg_node node;
     const char *path;
@@ -145,6 +159,14 @@ struct cfg_location {
     struct cfg_respond *respond;
     uint32_t require;
     struct cfg_client_cert *client_cert; /* with the host's values where it says nothing itself */
+    struct {
+        struct cfg_rule *v;
+        uint32_t n;
+    } rules;
+    struct {
+        struct cfg_request_header *v;
+        uint32_t n;
+    } request_headers;
     uint64_t body_max_b;
     uint32_t host;
 };

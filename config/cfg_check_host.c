@@ -1,7 +1,9 @@
 /* Hosts, their locations, and what both ask of client certificates: whatever is unclear is a mistake. */
+#include "config/cfg_near.h"
 #include "config/cfg_read.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 static bool needs_trust(const struct cfg_client_cert *cc)
 {
@@ -101,6 +103,87 @@ static void check_twice(const struct cfg_host *h, uint32_t index, struct report 
     }
 }
 
+/* --- headers and rules --- */
+
+static const char *near_view(const char *name, struct sb *out)
+{
+    struct cfg_near near = cfg_near_of(name);
+    const char *candidate;
+
+    for (unsigned i = 0; (candidate = view_name_at(i)); i++)
+        cfg_near_try(&near, candidate);
+    return cfg_near_hint(&near, out);
+}
+
+/* Headers that we write ourselves: two of them would leave it to the backend which one it believes. */
+static bool is_ours(const char *name)
+{
+    static const char *const ours[] = {"Host",
+                                       "Content-Length",
+                                       "Transfer-Encoding",
+                                       "Connection",
+                                       "Keep-Alive",
+                                       "Expect",
+                                       "Trailer",
+                                       "TE",
+                                       "Upgrade",
+                                       "Via",
+                                       "Proxy-Connection",
+                                       "X-SSL-Client-Verify",
+                                       "X-SSL-Client-S-DN",
+                                       "X-SSL-Client-I-DN",
+                                       "X-SSL-Client-Serial"};
+
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        if (strcasecmp(name, ours[i]) == 0)
+            return true;
+    }
+    return strncasecmp(name, "X-Forwarded-", 12) == 0;
+}
+
+static void check_request_header(struct cfg *c, struct cfg_location *l, uint32_t index,
+                                 struct report *r)
+{
+    struct cfg_request_header *h = &l->request_headers.v[index];
+    const char *why;
+    size_t at;
+
+    if (h->name && is_ours(h->name))
+        cfg_mistake(r, REPORT_ERROR, &h->node, offsetof(struct cfg_request_header, name), NULL,
+                    "%s is written by the appliance itself", h->name);
+    for (uint32_t i = 0; i < index && h->name; i++) {
+        if (l->request_headers.v[i].name && !strcasecmp(l->request_headers.v[i].name, h->name))
+            cfg_mistake(r, REPORT_ERROR, &h->node, offsetof(struct cfg_request_header, name), NULL,
+                        "%s stands in the list twice", h->name);
+    }
+    if (h->value && !IS_OK(view_text_compile(&c->arena, h->value, &h->compiled, &at, &why)))
+        cfg_mistake(r, REPORT_ERROR, &h->node, offsetof(struct cfg_request_header, value), NULL,
+                    "at character %zu: %s", at + 1, why);
+}
+
+static void check_rule(struct cfg_rule *rule, struct report *r)
+{
+    const char *why;
+    char text[96];
+    struct sb hint = sb_of(text, sizeof(text));
+
+    if (rule->var && !view_compile(span_str(rule->var), &rule->view, &why))
+        cfg_mistake(r, REPORT_ERROR, &rule->node, offsetof(struct cfg_rule, var),
+                    near_view(rule->var, &hint), "\"%s\": %s", rule->var, why);
+    if ((rule->is.n > 0) == (rule->is_not.n > 0))
+        cfg_mistake(r, REPORT_ERROR, &rule->node, CFG_WHOLE, NULL,
+                    rule->is.n ? "either is or is_not, not both"
+                               : "neither is nor is_not says what the variable has to be");
+}
+
+static void check_rules_and_headers(struct cfg *c, struct cfg_location *l, struct report *r)
+{
+    for (uint32_t i = 0; i < l->rules.n; i++)
+        check_rule(&l->rules.v[i], r);
+    for (uint32_t i = 0; i < l->request_headers.n; i++)
+        check_request_header(c, l, i, r);
+}
+
 /* --- hosts --- */
 
 static void check_identities(struct cfg *c, struct cfg_host *h, struct report *r)
@@ -146,6 +229,7 @@ static void check_host(struct cfg *c, struct cfg_host *h, struct report *r)
         check_answer(&h->locations.v[i], r);
         check_twice(h, i, r);
         check_location_cert(c, h, &h->locations.v[i], r);
+        check_rules_and_headers(c, &h->locations.v[i], r);
     }
 }
 

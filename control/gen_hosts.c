@@ -101,6 +101,43 @@ static int by_reach(const void *x, const void *y)
     return longer ? longer : memcmp(a->path.p, b->path.p, a->path.len);
 }
 
+static res location_headers(struct build *b, const struct cfg_location *from,
+                            struct snap_location *to)
+{
+    to->header_count = from->request_headers.n;
+    to->headers = ARENA_ARRAY(&b->g->arena, struct snap_header, to->header_count);
+    if (to->header_count && !to->headers)
+        return ERR(NOMEM);
+    for (uint32_t i = 0; i < to->header_count; i++) {
+        const struct cfg_request_header *h = &from->request_headers.v[i];
+
+        to->headers[i] = (struct snap_header){span_str(h->name), h->compiled};
+        snap_header_put(&b->g->snap, to->headers[i].name);
+    }
+    return OK;
+}
+
+static res location_rules(struct build *b, const struct cfg_location *from,
+                          struct snap_location *to)
+{
+    to->rule_count = from->rules.n;
+    to->rules = ARENA_ARRAY(&b->g->arena, struct snap_rule, to->rule_count);
+    if (to->rule_count && !to->rules)
+        return ERR(NOMEM);
+    for (uint32_t i = 0; i < to->rule_count; i++) {
+        const struct cfg_rule *rule = &from->rules.v[i];
+        const struct cfg_texts *list = rule->is.n ? &rule->is : &rule->is_not;
+        struct span *is = ARENA_ARRAY(&b->g->arena, struct span, list->n);
+
+        if (!is)
+            return ERR(NOMEM);
+        for (uint32_t k = 0; k < list->n; k++)
+            is[k] = span_str(list->v[k]);
+        to->rules[i] = (struct snap_rule){rule->view, is, list->n, rule->is.n == 0};
+    }
+    return OK;
+}
+
 static res location(struct build *b, const struct cfg_location *from, bool asked,
                     struct snap_location *to)
 {
@@ -117,6 +154,8 @@ static res location(struct build *b, const struct cfg_location *from, bool asked
         to->respond_body = span_str(from->respond->body);
         to->respond_type = span_str(from->respond->type);
     }
+    TRY(location_headers(b, from, to));
+    TRY(location_rules(b, from, to));
     return client_cert(b, from->client_cert, asked, &to->cert);
 }
 
@@ -210,15 +249,34 @@ static res listeners(struct build *b)
     return OK;
 }
 
+/* Room for the names of `count` headers; none when there are none. */
+static res set_names(struct build *b, uint32_t count)
+{
+    struct snap *s = &b->g->snap;
+    uint32_t size = 8;
+
+    if (count == 0)
+        return OK;
+    while (size < 2 * count)
+        size *= 2;
+    s->set_name_mask = size - 1;
+    s->set_names = ARENA_ARRAY(&b->g->arena, uint64_t, size);
+    return s->set_names ? OK : ERR(NOMEM);
+}
+
 res build_hosts(struct build *b)
 {
     const struct cfg *c = b->cfg;
     struct snap *s = &b->g->snap;
-    uint32_t names = 0, size = 8;
+    uint32_t names = 0, size = 8, headers = 0;
     res all = OK;
 
-    for (uint32_t i = 0; i < c->hosts.n; i++)
+    for (uint32_t i = 0; i < c->hosts.n; i++) {
         names += 1 + c->hosts.v[i].aliases.n;
+        for (uint32_t k = 0; k < c->hosts.v[i].locations.n; k++)
+            headers += c->hosts.v[i].locations.v[k].request_headers.n;
+    }
+    TRY(set_names(b, headers));
     while (size < 2 * names)
         size *= 2;
     s->name_mask = size - 1;

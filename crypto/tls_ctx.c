@@ -454,6 +454,11 @@ void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert)
     (void)SendAlert(ssl, alert_fatal, alert);
 }
 
+struct span tls_session_id(struct WOLFSSL *ssl)
+{
+    return span_of(ssl->session->sessionID, ssl->session->sessionIDSz);
+}
+
 struct span tls_session_clear(struct WOLFSSL *ssl)
 {
     return span_of(ssl->buffers.clearOutputBuffer.buffer, ssl->buffers.clearOutputBuffer.length);

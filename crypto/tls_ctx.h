@@ -86,6 +86,9 @@ void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
 /* Send a fatal alert on a session; the library has no public call for it. */
 void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert);
 
+/* The session's identifier; with TLS 1.3 nothing but what a client of 1.2 would make of it (RFC 8446 D.4). */
+struct span tls_session_id(struct WOLFSSL *ssl);
+
 /* Plaintext that the library has decrypted and nobody has taken: look, and take n bytes. */
 struct span tls_session_clear(struct WOLFSSL *ssl);
 void tls_session_take(struct WOLFSSL *ssl, uint32_t n, bool more_coming);
