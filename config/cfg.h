@@ -101,6 +101,7 @@ struct cfg_trust {
     struct cfg_node node;
     const char *name;
     struct cfg_texts anchors, intermediates, crl;
+    struct cfg_texts allow_fingerprints, allow_spki, allow_files;
     uint32_t crl_check, crl_missing, crl_expired;
     bool partial_chain, anchor_expiry;
 };

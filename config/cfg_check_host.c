@@ -10,6 +10,30 @@ static bool needs_trust(const struct cfg_client_cert *cc)
     return cc->mode == CFG_CERT_OPTIONAL || cc->mode == CFG_CERT_REQUIRE;
 }
 
+static bool narrows(const struct cfg_trust *t)
+{
+    return t->anchors.n && t->allow_fingerprints.n + t->allow_spki.n + t->allow_files.n;
+}
+
+/* A list for the chains of one set would cut off those of the other, or let them by. */
+static void check_lists(const struct cfg *c, const struct cfg_client_cert *cc, struct report *r)
+{
+    const struct cfg_trust *with = NULL, *without = NULL;
+
+    for (uint32_t i = 0; i < cc->trust.n; i++) {
+        const struct cfg_trust *t = &c->trust.v[cc->trust.v[i]];
+
+        if (narrows(t))
+            with = t;
+        else if (t->anchors.n)
+            without = t;
+    }
+    if (with && without)
+        cfg_mistake(r, REPORT_ERROR, &cc->node, offsetof(struct cfg_client_cert, trust), NULL,
+                    "\"%s\" has lists of who is allowed besides its anchors, and \"%s\" has none",
+                    with->name, without->name);
+}
+
 /* One trust set is built of all that are named, so they have to agree on how they are read. */
 static void check_union(const struct cfg *c, const struct cfg_client_cert *cc, struct report *r)
 {
@@ -35,6 +59,7 @@ static void check_client_cert(const struct cfg *c, struct cfg_client_cert *cc, s
 
     cfg_refs_sort(&cc->trust);
     check_union(c, cc, r);
+    check_lists(c, cc, r);
     if (needs_trust(cc) && empty) /* a name that nobody has was a mistake already */
         cfg_mistake(r, REPORT_ERROR, &cc->node,
                     named ? trust : offsetof(struct cfg_client_cert, mode), "add trust = [ ... ]",

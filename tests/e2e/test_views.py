@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from cryptography.x509.oid import NameOID as N
 from cryptography.x509.oid import ObjectIdentifier as Oid
 
-from lib import PKI, RUN, TLS12, TLS13, Case, Reader, ctl, tcp, until
+from lib import BUILD, PKI, RUN, TLS12, TLS13, Case, Reader, reconfigure, run, tcp, until
 
 HOST = "views.example"
 APACHE = ("127.0.0.1", 9443)
@@ -184,21 +184,6 @@ RULES = """,
         request_headers = ( { name = "X_Client_Cert"; value = "100%% %{SSL_CLIENT_S_DN_CN}s/%{SSL_CLIENT_S_DN_L}s."; },
                             { name = "X-Absent"; value = "of %{SSL_CLIENT_S_DN_L}s"; },
                             { name = "X-Fixed"; value = "as it is"; } ); }"""
-
-
-def reconfigure(change):
-    """Puts change(text) in the place of the configuration; the old text."""
-    path = RUN + "/sallyport.conf"
-    with open(path) as f:
-        old = f.read()
-    with open(path, "w") as f:
-        f.write(change(old))
-    done = ctl("reload", ok=False)
-    if not done.get("ok"):
-        with open(path, "w") as f:
-            f.write(old)
-        raise AssertionError(done)
-    return old
 
 
 def add_host(text):
@@ -441,7 +426,6 @@ class Views(Case):
                 new = f.read().replace("X-Fixed", text[0], 1).replace("as it is", text[1], 1)
             with open(path, "w") as f:
                 f.write(new)
-            from lib import BUILD, run
             got = run(BUILD + "/control/sallyport", "-c", path, "--check", ok=False)
             self.assertNotEqual(got.returncode, 0)
             self.assertIn(word, got.stdout)
