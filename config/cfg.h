@@ -66,6 +66,7 @@ enum { CFG_SNI_DEFAULT, CFG_SNI_REQUIRED };
 enum { CFG_CERT_NONE, CFG_CERT_OPTIONAL, CFG_CERT_REQUIRE, CFG_CERT_REQUEST };
 enum { CFG_BAD_HTTP, CFG_BAD_TLS, CFG_BAD_AS_NONE };
 enum { CFG_MISSING_HTTP, CFG_MISSING_TLS };
+enum { CFG_CA_NAMES_ALL, CFG_CA_NAMES_NONE, CFG_CA_NAMES_FILES };
 enum { CFG_CRL_NONE, CFG_CRL_LEAF, CFG_CRL_CHAIN };
 enum { CFG_CRL_DENY, CFG_CRL_ALLOW };
 enum { CFG_REQUIRE_NONE, CFG_REQUIRE_CERT };
@@ -128,7 +129,8 @@ struct cfg_listener {
 
 struct cfg_client_cert {
     struct cfg_node node;
-    uint32_t mode, on_bad, on_missing;
+    uint32_t mode, on_bad, on_missing, ca_names;
+    struct cfg_texts ca_name_files;
     struct cfg_refs trust; /* sorted, each once */
     int32_t max_depth;
 };

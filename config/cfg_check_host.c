@@ -100,6 +100,10 @@ static void check_location_cert(const struct cfg *c, const struct cfg_host *h,
         cc->on_missing == CFG_MISSING_TLS)
         cfg_mistake(r, REPORT_ERROR, &cc->node, offsetof(struct cfg_client_cert, on_missing), NULL,
                     "a request has a path only after the handshake: \"http\"");
+    if (cfg_given(&cc->node, offsetof(struct cfg_client_cert, ca_names)) ||
+        cfg_given(&cc->node, offsetof(struct cfg_client_cert, ca_name_files)))
+        cfg_mistake(r, REPORT_ERROR, &cc->node, CFG_WHOLE, "say it in the host",
+                    "names of CAs are told in the handshake, before there is a path");
     cfg_inherit(cc, h->client_cert);
     /* What the host got wrong was said there. */
     if (cc->mode != h->client_cert->mode ||
@@ -245,6 +249,10 @@ static void check_host(struct cfg *c, struct cfg_host *h, struct report *r)
     check_identities(c, h, r);
     check_alpn(h, r);
     check_client_cert(c, h->client_cert, r);
+    if ((h->client_cert->ca_names == CFG_CA_NAMES_FILES) != (h->client_cert->ca_name_files.n > 0))
+        cfg_mistake(r, REPORT_ERROR, &h->client_cert->node,
+                    offsetof(struct cfg_client_cert, ca_names), NULL,
+                    "ca_names = \"files\" and ca_name_files go together");
     if (h->client_cert->mode != CFG_CERT_NONE && h->identities.n == 0 &&
         !cfg_given(&h->node, offsetof(struct cfg_host, identities)))
         cfg_mistake(r, REPORT_ERROR, &h->client_cert->node, offsetof(struct cfg_client_cert, mode),

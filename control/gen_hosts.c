@@ -2,6 +2,7 @@
 #include "control/gen_parts.h"
 
 #include "base/siphash.h"
+#include "crypto/ca_names.h"
 
 #include <stdlib.h>
 
@@ -159,6 +160,58 @@ static res location(struct build *b, const struct cfg_location *from, bool asked
     return client_cert(b, from->client_cert, asked, &to->cert);
 }
 
+/* --- names of CAs in the handshake --- */
+
+static void trust_names(const struct build *b, const struct snap_client_cert *cc,
+                        struct ca_names *n, bool *strangers)
+{
+    const struct trust *t = cc->trust == SNAP_NONE ? NULL : b->g->snap.trusts[cc->trust].trust;
+
+    /* Whoever is told names may show nothing else: not where others are welcome, too. */
+    *strangers |= cc->mode == SNAP_CERT_REQUEST || (t && trust_direct(t));
+    if (t)
+        ca_names_add_trust(n, t);
+}
+
+static res collect_names(struct build *b, const struct cfg_client_cert *cc,
+                         const struct snap_host *to, struct ca_names *n, struct span *out)
+{
+    bool own = cc->ca_names == CFG_CA_NAMES_FILES, strangers = false;
+
+    if (own) {
+        TRY(ca_names_add_files(n, cc->ca_name_files.v, cc->ca_name_files.n, b->report));
+    } else {
+        trust_names(b, &to->cert, n, &strangers);
+        for (uint32_t i = 0; i < to->location_count; i++)
+            trust_names(b, &to->locations[i].cert, n, &strangers);
+    }
+    if (n->full) /* half a list would keep away those who are not on it */
+        cfg_mistake(b->report, own ? REPORT_ERROR : REPORT_WARN, &cc->node,
+                    offsetof(struct cfg_client_cert, ca_names), "ca_names = \"none\"",
+                    "the names of all CAs are more than 8 KB: none are told");
+    if (!n->full && !strangers && n->len)
+        *out = arena_copy(&b->g->arena, span_of(n->v, n->len));
+    return OK;
+}
+
+static res host_ca_names(struct build *b, const struct cfg_host *from, const struct snap_host *to,
+                         struct span *out)
+{
+    const struct cfg_client_cert *cc = from->client_cert;
+    struct ca_names *n;
+    res r;
+
+    *out = SPAN_NONE;
+    if (cc->ca_names == CFG_CA_NAMES_NONE || !to->cert.asked)
+        return OK;
+    n = (struct ca_names *)calloc(1, sizeof(*n));
+    if (!n)
+        return ERR(NOMEM);
+    r = collect_names(b, cc, to, n, out);
+    free(n);
+    return r;
+}
+
 /* --- hosts --- */
 
 static res host_profile(struct build *b, const struct cfg_host *from, struct snap_host *to)
@@ -179,6 +232,7 @@ static res host_profile(struct build *b, const struct cfg_host *from, struct sna
 
     if (from->identities.n == 0)
         return OK;
+    TRY(host_ca_names(b, from, to, &s.ca_names));
     for (uint32_t i = 0; i < from->identities.n; i++) {
         s.identities[i] = b->g->identities[from->identities.v[i]];
         if (!s.identities[i])
