@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/ip.h"
 #include "base/report.h"
+#include "base/view.h"
 
 #include <stdio.h>
 
@@ -65,6 +66,7 @@ enum { CFG_SNI_DEFAULT, CFG_SNI_REQUIRED };
 enum { CFG_CERT_NONE, CFG_CERT_OPTIONAL, CFG_CERT_REQUIRE, CFG_CERT_REQUEST };
 enum { CFG_BAD_HTTP, CFG_BAD_TLS, CFG_BAD_AS_NONE };
 enum { CFG_MISSING_HTTP, CFG_MISSING_TLS };
+enum { CFG_CA_NAMES_ALL, CFG_CA_NAMES_NONE, CFG_CA_NAMES_FILES };
 enum { CFG_CRL_NONE, CFG_CRL_LEAF, CFG_CRL_CHAIN };
 enum { CFG_CRL_DENY, CFG_CRL_ALLOW };
 enum { CFG_REQUIRE_NONE, CFG_REQUIRE_CERT };
@@ -100,6 +102,7 @@ struct cfg_trust {
     struct cfg_node node;
     const char *name;
     struct cfg_texts anchors, intermediates, crl;
+    struct cfg_texts allow_fingerprints, allow_spki, allow_files;
     uint32_t crl_check, crl_missing, crl_expired;
     bool partial_chain, anchor_expiry;
 };
@@ -126,7 +129,8 @@ struct cfg_listener {
 
 struct cfg_client_cert {
     struct cfg_node node;
-    uint32_t mode, on_bad, on_missing;
+    uint32_t mode, on_bad, on_missing, ca_names;
+    struct cfg_texts ca_name_files;
     struct cfg_refs trust; /* sorted, each once */
     int32_t max_depth;
 };
@@ -137,6 +141,19 @@ struct cfg_respond {
     const char *body, *type;
 };
 
+struct cfg_request_header {
+    struct cfg_node node;
+    const char *name, *value;
+    struct view_text compiled;
+};
+
+struct cfg_rule {
+    struct cfg_node node;
+    const char *var;
+    struct cfg_texts is, is_not;
+    struct view view;
+};
+
 struct cfg_location {
     struct cfg_node node;
     const char *path;
@@ -145,6 +162,14 @@ struct cfg_location {
     struct cfg_respond *respond;
     uint32_t require;
     struct cfg_client_cert *client_cert; /* with the host's values where it says nothing itself */
+    struct {
+        struct cfg_rule *v;
+        uint32_t n;
+    } rules;
+    struct {
+        struct cfg_request_header *v;
+        uint32_t n;
+    } request_headers;
     uint64_t body_max_b;
     uint32_t host;
 };

@@ -325,6 +325,20 @@ static void check_unused(const struct cfg *c, struct report *r)
     free(trust);
 }
 
+/* --- trust --- */
+
+static void check_trusts(const struct cfg *c, struct report *r)
+{
+    for (uint32_t i = 0; i < c->trust.n; i++) {
+        const struct cfg_trust *t = &c->trust.v[i];
+
+        if (t->anchors.n + t->allow_fingerprints.n + t->allow_spki.n + t->allow_files.n == 0 &&
+            !cfg_given(&t->node, offsetof(struct cfg_trust, anchors)))
+            cfg_mistake(r, REPORT_ERROR, &t->node, CFG_WHOLE, "add anchors = [ ... ]",
+                        "neither anchors nor a list say who is trusted");
+    }
+}
+
 /* --- the rest --- */
 
 static void check_limits(const struct cfg *c, struct report *r)
@@ -361,6 +375,7 @@ void cfg_check(struct cfg *c, struct report *report)
     for (uint32_t i = 0; i < c->listeners.n; i++)
         check_listener(c, i, report);
     check_upstreams(c, report);
+    check_trusts(c, report);
     check_unused(c, report);
     check_limits(c, report);
     check_format(c, report);

@@ -143,25 +143,43 @@ static bool cookie(struct compiler *c, struct logfmt_token *t, struct span name)
     return header(c, t, SPAN_LIT("cookie"), c->out->req, &c->out->req_count);
 }
 
+static bool view(struct compiler *c, struct logfmt_token *t, const struct view *v)
+{
+    struct logfmt *f = c->out;
+
+    t->op = LOGFMT_VIEW;
+    for (t->which = 0; t->which < f->view_count; t->which++) {
+        if (span_eq(f->views[t->which].name, v->name))
+            return true;
+    }
+    if (f->view_count == LOGFMT_VIEWS_MAX)
+        return wrong(c, c->at, "more than 32 different variables");
+    f->views[f->view_count] = *v;
+    f->views[f->view_count].name = arena_copy(c->arena, v->name);
+    return f->views[f->view_count++].name.p || wrong(c, c->at, "out of memory");
+}
+
 static bool variable(struct compiler *c, struct logfmt_token *t, struct span name)
 {
     char text[CFG_NEAR_MAX + 1];
     struct sb word = sb_of(text, sizeof(text)), hint = sb_of(c->m->hint, sizeof(c->m->hint));
     struct cfg_near near;
+    const char *why, *candidate;
+    struct view v;
 
     sb_put(&word, name);
     near = cfg_near_of(text);
     for (t->which = 0; t->which < LOGFMT_VAR_COUNT; t->which++) {
-        if (span_eq(name, span_str(variables[t->which].name))) {
-            c->out->subject |= t->which == LOGFMT_VAR_SSL_CLIENT_S_DN;
-            c->out->issuer |= t->which == LOGFMT_VAR_SSL_CLIENT_I_DN;
-            c->out->serial |= t->which == LOGFMT_VAR_SSL_CLIENT_M_SERIAL;
+        if (span_eq(name, span_str(variables[t->which].name)))
             return true;
-        }
         cfg_near_try(&near, variables[t->which].name);
     }
+    if (view_compile(name, &v, &why))
+        return view(c, t, &v);
+    for (unsigned i = 0; (candidate = view_name_at(i)); i++)
+        cfg_near_try(&near, candidate);
     (void)cfg_near_hint(&near, &hint);
-    return wrong(c, c->at, "%{...}x: there is no such variable");
+    return wrong(c, c->at, why);
 }
 
 static bool time_argument(struct compiler *c, struct logfmt_token *t, struct span arg)
@@ -351,7 +369,9 @@ res logfmt_compile(struct arena *a, const char *format, struct logfmt **out,
     c.out = ARENA_NEW(a, struct logfmt);
     if (c.out)
         c.out->tokens = ARENA_ARRAY(a, struct logfmt_token, LOGFMT_TOKENS_MAX);
-    if (!c.out || !c.out->tokens) {
+    if (c.out)
+        c.out->views = ARENA_ARRAY(a, struct view, LOGFMT_VIEWS_MAX);
+    if (!c.out || !c.out->tokens || !c.out->views) {
         wrong(&c, 0, "out of memory");
         return ERR(NOMEM);
     }
@@ -379,6 +399,8 @@ void logfmt_help(FILE *f)
     fprintf(f, "\n| Variable | Meaning |\n|---|---|\n");
     for (size_t i = 0; i < ARRAY_LEN(variables); i++)
         fprintf(f, "| `%%{%s}x` | %s |\n", variables[i].name, variables[i].help);
+    fprintf(f, "\nAnd these, which headers and rules know, too:\n\n");
+    view_help(f);
     fprintf(f, "\n| Preset | Format |\n|---|---|\n");
     for (size_t i = 0; i < ARRAY_LEN(presets); i++) {
         if (!presets[i].json)

@@ -6,16 +6,18 @@
 #define SALLYPORT_CONFIG_LOGFMT_H
 
 #include "base/arena.h"
-#include "base/res.h"
+#include "base/view.h"
 
 #include <stdio.h>
 
 #define LOGFMT_TOKENS_MAX   256
 #define LOGFMT_STATUSES_MAX 16
 #define LOGFMT_HEADERS_MAX  32 /* of each side; what a snapshot can ask for */
+#define LOGFMT_VIEWS_MAX    32
 
 enum logfmt_op {
     LOGFMT_LITERAL,
+    LOGFMT_VIEW, /* %{...}x of base/view.h */
 #define DIRECTIVE(letter, sym, arg, help) LOGFMT_##sym,
 #define VARIABLE(sym, name, help)
 #include "config/logfmt.def"
@@ -49,9 +51,10 @@ enum { LOGFMT_PORT_LOCAL, LOGFMT_PORT_REMOTE };
 
 struct logfmt_token {
     enum logfmt_op op;
-    uint32_t which; /* of a header: its index in the list; of %x, %t, %T, %p: which one */
-    bool end;       /* %{end:...}t */
-    bool except;    /* the statuses are those without the value */
+    uint32_t
+        which; /* of a header: its index in the list; of %x, %t, %T, %p: which one; of a view: its index */
+    bool end;    /* %{end:...}t */
+    bool except; /* the statuses are those without the value */
     uint32_t status_count;
     uint16_t statuses[LOGFMT_STATUSES_MAX];
     struct span
@@ -64,7 +67,8 @@ struct logfmt {
     uint32_t count;
     struct span req[LOGFMT_HEADERS_MAX], resp[LOGFMT_HEADERS_MAX]; /* header names, lower case */
     uint32_t req_count, resp_count;
-    bool subject, issuer, serial;
+    struct view *views;
+    uint32_t view_count;
 };
 
 struct logfmt_mistake {

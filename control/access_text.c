@@ -188,24 +188,6 @@ static struct value variable(struct line *l, enum logfmt_var which)
     const struct access_rec *r = l->rec;
 
     switch (which) {
-    case LOGFMT_VAR_SSL_PROTOCOL:
-        return text(access_str(r, ACCESS_TLS_VERSION));
-    case LOGFMT_VAR_SSL_CIPHER:
-        return text(access_str(r, ACCESS_CIPHER));
-    case LOGFMT_VAR_SSL_CLIENT_S_DN:
-        return text(access_str(r, ACCESS_SUBJECT));
-    case LOGFMT_VAR_SSL_CLIENT_I_DN:
-        return text(access_str(r, ACCESS_ISSUER));
-    case LOGFMT_VAR_SSL_CLIENT_M_SERIAL:
-        return text(access_str(r, ACCESS_SERIAL));
-    case LOGFMT_VAR_SSL_CLIENT_VERIFY:
-        return text(access_str(r, ACCESS_VERIFY));
-    case LOGFMT_VAR_SSL_TLS_SNI:
-        return text(access_str(r, ACCESS_SNI));
-    case LOGFMT_VAR_SSL_SESSION_RESUMED:
-        if (!(r->flags & ACCESS_TLS))
-            break;
-        return word(r->flags & ACCESS_RESUMED ? SPAN_LIT("Resumed") : SPAN_LIT("Initial"));
     case LOGFMT_VAR_GENERATION:
         return number(r->gen);
     case LOGFMT_VAR_REF:
@@ -312,6 +294,8 @@ static struct value value_of(struct line *l, const struct logfmt_token *t)
         return text(access_str(r, ACCESS_HOST));
     case LOGFMT_HOST_HEADER:
         return host_header(l);
+    case LOGFMT_VIEW:
+        return text(captures_find_view(l->captures, r, l->format->views[t->which].name));
     case LOGFMT_VARIABLE:
         return variable(l, (enum logfmt_var)t->which);
     case LOGFMT_CONNECTION:

@@ -14,8 +14,8 @@
 struct capture_list {
     uint64_t gen; /* from this generation on */
     struct arena arena;
-    struct span req[SNAP_CAPTURE_MAX], resp[SNAP_CAPTURE_MAX];
-    uint32_t req_count, resp_count;
+    struct span req[SNAP_CAPTURE_MAX], resp[SNAP_CAPTURE_MAX], views[LOGFMT_VIEWS_MAX];
+    uint32_t req_count, resp_count, view_count;
 };
 
 struct captures {
@@ -30,5 +30,9 @@ void captures_fini(struct captures *c);
 /* The header of this name in a record, request's or response's; p == NULL: not there. */
 struct span captures_find(const struct captures *c, const struct access_rec *rec, bool response,
                           struct span name);
+
+/* The same for a view, by its name. */
+struct span captures_find_view(const struct captures *c, const struct access_rec *rec,
+                               struct span name);
 
 #endif

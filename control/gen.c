@@ -44,9 +44,8 @@ static void capture(struct build *b)
     memcpy(c->response_headers, f->resp, sizeof(f->resp));
     c->request_header_count = f->req_count;
     c->response_header_count = f->resp_count;
-    c->subject = f->subject;
-    c->issuer = f->issuer;
-    c->serial = f->serial;
+    c->views = f->views;
+    c->view_count = f->view_count;
 }
 
 /* Tables whose size is known before they are filled, and what the generation before can lend. */

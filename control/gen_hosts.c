@@ -2,6 +2,7 @@
 #include "control/gen_parts.h"
 
 #include "base/siphash.h"
+#include "crypto/ca_names.h"
 
 #include <stdlib.h>
 
@@ -101,6 +102,43 @@ static int by_reach(const void *x, const void *y)
     return longer ? longer : memcmp(a->path.p, b->path.p, a->path.len);
 }
 
+static res location_headers(struct build *b, const struct cfg_location *from,
+                            struct snap_location *to)
+{
+    to->header_count = from->request_headers.n;
+    to->headers = ARENA_ARRAY(&b->g->arena, struct snap_header, to->header_count);
+    if (to->header_count && !to->headers)
+        return ERR(NOMEM);
+    for (uint32_t i = 0; i < to->header_count; i++) {
+        const struct cfg_request_header *h = &from->request_headers.v[i];
+
+        to->headers[i] = (struct snap_header){span_str(h->name), h->compiled};
+        snap_header_put(&b->g->snap, to->headers[i].name);
+    }
+    return OK;
+}
+
+static res location_rules(struct build *b, const struct cfg_location *from,
+                          struct snap_location *to)
+{
+    to->rule_count = from->rules.n;
+    to->rules = ARENA_ARRAY(&b->g->arena, struct snap_rule, to->rule_count);
+    if (to->rule_count && !to->rules)
+        return ERR(NOMEM);
+    for (uint32_t i = 0; i < to->rule_count; i++) {
+        const struct cfg_rule *rule = &from->rules.v[i];
+        const struct cfg_texts *list = rule->is.n ? &rule->is : &rule->is_not;
+        struct span *is = ARENA_ARRAY(&b->g->arena, struct span, list->n);
+
+        if (!is)
+            return ERR(NOMEM);
+        for (uint32_t k = 0; k < list->n; k++)
+            is[k] = span_str(list->v[k]);
+        to->rules[i] = (struct snap_rule){rule->view, is, list->n, rule->is.n == 0};
+    }
+    return OK;
+}
+
 static res location(struct build *b, const struct cfg_location *from, bool asked,
                     struct snap_location *to)
 {
@@ -117,7 +155,61 @@ static res location(struct build *b, const struct cfg_location *from, bool asked
         to->respond_body = span_str(from->respond->body);
         to->respond_type = span_str(from->respond->type);
     }
+    TRY(location_headers(b, from, to));
+    TRY(location_rules(b, from, to));
     return client_cert(b, from->client_cert, asked, &to->cert);
+}
+
+/* --- names of CAs in the handshake --- */
+
+static void trust_names(const struct build *b, const struct snap_client_cert *cc,
+                        struct ca_names *n, bool *strangers)
+{
+    const struct trust *t = cc->trust == SNAP_NONE ? NULL : b->g->snap.trusts[cc->trust].trust;
+
+    /* Whoever is told names may show nothing else: not where others are welcome, too. */
+    *strangers |= cc->mode == SNAP_CERT_REQUEST || (t && trust_direct(t));
+    if (t)
+        ca_names_add_trust(n, t);
+}
+
+static res collect_names(struct build *b, const struct cfg_client_cert *cc,
+                         const struct snap_host *to, struct ca_names *n, struct span *out)
+{
+    bool own = cc->ca_names == CFG_CA_NAMES_FILES, strangers = false;
+
+    if (own) {
+        TRY(ca_names_add_files(n, cc->ca_name_files.v, cc->ca_name_files.n, b->report));
+    } else {
+        trust_names(b, &to->cert, n, &strangers);
+        for (uint32_t i = 0; i < to->location_count; i++)
+            trust_names(b, &to->locations[i].cert, n, &strangers);
+    }
+    if (n->full) /* half a list would keep away those who are not on it */
+        cfg_mistake(b->report, own ? REPORT_ERROR : REPORT_WARN, &cc->node,
+                    offsetof(struct cfg_client_cert, ca_names), "ca_names = \"none\"",
+                    "the names of all CAs are more than 8 KB: none are told");
+    if (!n->full && !strangers && n->len)
+        *out = arena_copy(&b->g->arena, span_of(n->v, n->len));
+    return OK;
+}
+
+static res host_ca_names(struct build *b, const struct cfg_host *from, const struct snap_host *to,
+                         struct span *out)
+{
+    const struct cfg_client_cert *cc = from->client_cert;
+    struct ca_names *n;
+    res r;
+
+    *out = SPAN_NONE;
+    if (cc->ca_names == CFG_CA_NAMES_NONE || !to->cert.asked)
+        return OK;
+    n = (struct ca_names *)calloc(1, sizeof(*n));
+    if (!n)
+        return ERR(NOMEM);
+    r = collect_names(b, cc, to, n, out);
+    free(n);
+    return r;
 }
 
 /* --- hosts --- */
@@ -140,6 +232,7 @@ static res host_profile(struct build *b, const struct cfg_host *from, struct sna
 
     if (from->identities.n == 0)
         return OK;
+    TRY(host_ca_names(b, from, to, &s.ca_names));
     for (uint32_t i = 0; i < from->identities.n; i++) {
         s.identities[i] = b->g->identities[from->identities.v[i]];
         if (!s.identities[i])
@@ -210,15 +303,34 @@ static res listeners(struct build *b)
     return OK;
 }
 
+/* Room for the names of `count` headers; none when there are none. */
+static res set_names(struct build *b, uint32_t count)
+{
+    struct snap *s = &b->g->snap;
+    uint32_t size = 8;
+
+    if (count == 0)
+        return OK;
+    while (size < 2 * count)
+        size *= 2;
+    s->set_name_mask = size - 1;
+    s->set_names = ARENA_ARRAY(&b->g->arena, uint64_t, size);
+    return s->set_names ? OK : ERR(NOMEM);
+}
+
 res build_hosts(struct build *b)
 {
     const struct cfg *c = b->cfg;
     struct snap *s = &b->g->snap;
-    uint32_t names = 0, size = 8;
+    uint32_t names = 0, size = 8, headers = 0;
     res all = OK;
 
-    for (uint32_t i = 0; i < c->hosts.n; i++)
+    for (uint32_t i = 0; i < c->hosts.n; i++) {
         names += 1 + c->hosts.v[i].aliases.n;
+        for (uint32_t k = 0; k < c->hosts.v[i].locations.n; k++)
+            headers += c->hosts.v[i].locations.v[k].request_headers.n;
+    }
+    TRY(set_names(b, headers));
     while (size < 2 * names)
         size *= 2;
     s->name_mask = size - 1;

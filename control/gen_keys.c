@@ -171,6 +171,8 @@ void gen_check_files(const struct cfg *c, int64_t now_s, struct report *report)
             whole &= c->trust.v[i].anchors.v[k] != NULL;
         for (uint32_t k = 0; k < c->trust.v[i].intermediates.n; k++)
             whole &= c->trust.v[i].intermediates.v[k] != NULL;
+        for (uint32_t k = 0; k < c->trust.v[i].allow_files.n; k++)
+            whole &= c->trust.v[i].allow_files.v[k] != NULL;
         if (whole && IS_OK(gen_load_trust(c, &one, c->trust.v[i].name, report, &t)))
             trust_unref(t);
     }

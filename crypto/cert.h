@@ -130,14 +130,13 @@ bool cert_self_issued(const struct cert *c);
 /* Names compared as RFC 5280 7.1 asks: case and inner space of printable strings do not count. */
 bool cert_name_eq(struct span a, struct span b);
 
-/* "CN=client,O=Bank\, Ltd.,C=DE": RFC 2253/4514 with the last RDN first, as Apache's %{SSL_CLIENT_S_DN}x
- * since 2.3.11. Bytes that are not printable are escaped, so the text is safe in logs and headers. */
+/* "CN=client,O=Bank\, Ltd.,C=DE": RFC 2253 with the last RDN first, as OpenSSL prints it. All that is not
+ * printable ASCII is escaped, so the text is safe in logs and terminals. */
 void cert_name_text(struct sb *s, struct span name);
+/* The same with UTF-8 as it is: Apache's SSL_CLIENT_S_DN. Control characters are escaped. */
+void cert_name_text_utf8(struct sb *s, struct span name);
 /* "/C=DE/O=Bank, Ltd./CN=client": SSLOptions +LegacyDNStringFormat. */
 void cert_name_text_legacy(struct sb *s, struct span name);
-
-/* The n-th (0 = first) attribute of this type as UTF-8 text; oid is the content of the OID's DER. */
-bool cert_name_attr(struct span name, struct span oid, unsigned n, struct sb *out);
 
 /* Serial number in upper-case hex as openssl prints it; "-" in front when negative. */
 void cert_serial_text(struct sb *s, struct span serial);

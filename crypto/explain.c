@@ -1,4 +1,5 @@
 #include "crypto/der.h"
+#include "crypto/sig.h"
 #include "crypto/verdict.h"
 
 #include <time.h>
@@ -158,6 +159,23 @@ static void say_revoked(struct sb *s, const struct verdict *v, const struct verd
     cert_name_text(s, c->issuer);
 }
 
+static void say_not_listed(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+                           const struct cert *c)
+{
+    const struct allow *narrow = trust_narrow(in->trust), *direct = trust_direct(in->trust);
+    uint8_t hash[32];
+
+    (void)v;
+    sb_fmt(s, ": none of the %u entries in the lists of trust '%s' is its SHA-256 ",
+           (narrow ? allow_count(narrow) : 0) + (direct ? allow_count(direct) : 0),
+           trust_label(in));
+    sha256(c->der, hash);
+    sb_hex(s, span_of(hash, sizeof(hash)));
+    sb_str(s, " or its key's ");
+    sha256(c->spki, hash);
+    sb_hex(s, span_of(hash, sizeof(hash)));
+}
+
 /* What would have to be different; codes without an entry say it all in their text. */
 static say_fn *const SAY[VERDICT_CODE_COUNT] = {
     [VERDICT_ISSUER_UNKNOWN] = say_issuer,
@@ -174,6 +192,7 @@ static say_fn *const SAY[VERDICT_CODE_COUNT] = {
     [VERDICT_REVOKED] = say_revoked,
     [VERDICT_REVOCATION_UNKNOWN] = say_no_list,
     [VERDICT_REVOCATION_STALE] = say_stale,
+    [VERDICT_NOT_LISTED] = say_not_listed,
 };
 
 void verdict_explain(struct sb *s, const struct verdict *v, const struct verdict_input *in)
@@ -185,7 +204,7 @@ void verdict_explain(struct sb *s, const struct verdict *v, const struct verdict
     if (!c)
         return;
     if (ok)
-        sb_str(s, ": anchor ");
+        sb_str(s, v->anchor < 0 ? ": listed by itself: " : ": anchor ");
     else
         sb_fmt(s, " at depth %u: ", v->depth);
     who(s, c);

@@ -281,27 +281,86 @@ static void hex_byte(struct sb *s, const char *before, uint8_t c)
     sb_put(s, span_of(two, 2));
 }
 
-static void value_2253(struct sb *s, const struct name_ava *ava)
+/* One byte of a value. ASCII is escaped as RFC 2253 2.4 asks; what is above as `high` says. */
+static void byte_2253(struct sb *s, uint8_t c, bool first, bool last, bool high)
+{
+    if (c < 0x20 || c == 0x7f || (c >= 0x80 && high)) {
+        hex_byte(s, "\\", c);
+        return;
+    }
+    if ((c < 0x80 && strchr(",+\"\\<>;", c)) || (first && (c == '#' || c == ' ')) ||
+        (last && c == ' '))
+        sb_char(s, '\\');
+    sb_char(s, (char)c);
+}
+
+static void value_2253(struct sb *s, const struct name_ava *ava, bool high)
 {
     struct chars c = {ava->value, ava->tag};
     bool first = true;
     uint32_t v;
 
+    if (ava->tag == DER_UTF8) { /* the bytes as they are, as OpenSSL */
+        for (size_t i = 0; i < ava->value.len; i++)
+            byte_2253(s, ava->value.p[i], i == 0, i + 1 == ava->value.len, high);
+        return;
+    }
     while (next_char(&c, &v)) {
         uint8_t utf8[4];
         size_t n = to_utf8(v, utf8);
         bool last = c.left.len == 0;
 
-        if (v >= 0x80 || v < 0x20 || v == 0x7f) {
-            for (size_t i = 0; i < n; i++)
-                hex_byte(s, "\\", utf8[i]);
-        } else {
-            if (strchr(",+\"\\<>;", (int)v) || (first && (v == '#' || v == ' ')) ||
-                (last && v == ' '))
-                sb_char(s, '\\');
-            sb_char(s, (char)v);
-        }
+        for (size_t i = 0; i < n; i++)
+            byte_2253(s, utf8[i], first, last, high);
         first = false;
+    }
+}
+
+/* A control character would end a line, so it is escaped, and then so is the escape. */
+static void byte_ctrl(struct sb *s, uint8_t c)
+{
+    if (c < 0x20 || c == 0x7f)
+        hex_byte(s, "\\", c);
+    else if (c == '\\')
+        sb_str(s, "\\\\");
+    else
+        sb_char(s, (char)c);
+}
+
+static void wide_char(struct sb *s, uint32_t v)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    int shift = v > 0xffff ? 28 : 12;
+
+    if (v <= 0xff) {
+        byte_ctrl(s, (uint8_t)v);
+        return;
+    }
+    sb_str(s, v > 0xffff ? "\\W" : "\\U");
+    for (; shift >= 0; shift -= 4)
+        sb_char(s, hex[v >> shift & 15]);
+}
+
+void name_value_text(struct sb *s, uint8_t tag, struct span value, bool raw)
+{
+    struct chars c = {value, tag};
+    uint32_t v;
+
+    if (tag == DER_UTF8 && !raw) {
+        for (size_t i = 0; i < value.len; i++)
+            byte_ctrl(s, value.p[i]);
+        return;
+    }
+    while (next_char(&c, &v)) {
+        uint8_t utf8[4];
+        size_t n = to_utf8(v, utf8);
+
+        if (raw) {
+            wide_char(s, v);
+            continue;
+        }
+        for (size_t i = 0; i < n; i++)
+            byte_ctrl(s, utf8[i]);
     }
 }
 
@@ -313,45 +372,52 @@ static void dump_value(struct sb *s, struct span whole)
         hex_byte(s, "", whole.p[i]);
 }
 
-static void rdn_text(struct sb *s, struct span set)
+static void ava_text(struct sb *s, const struct name_ava *ava, bool high)
 {
-    struct name_ava ava;
-    bool first = true;
+    const char *name = name_type(ava->oid);
 
-    while (name_next_ava(&set, &ava)) {
-        const char *name = name_type(ava.oid);
-
-        if (!first)
-            sb_char(s, '+');
-        first = false;
-        if (name)
-            sb_str(s, name);
-        else
-            der_oid_text(s, ava.oid);
-        sb_char(s, '=');
-        if (name && is_text(ava.tag))
-            value_2253(s, &ava);
-        else
-            dump_value(s, ava.whole);
-    }
+    if (name)
+        sb_str(s, name);
+    else
+        der_oid_text(s, ava->oid);
+    sb_char(s, '=');
+    if (name && is_text(ava->tag))
+        value_2253(s, ava, high);
+    else
+        dump_value(s, ava->whole);
 }
 
-#define RDNS_MAX 64
+#define AVAS_MAX 64
 
-void cert_name_text(struct sb *s, struct span name)
+/* Back to front, the parts of one RDN too: so does OpenSSL, and so backends expect it. */
+static void text_2253(struct sb *s, struct span name, bool high)
 {
-    struct span rdns, sets[RDNS_MAX];
+    struct name_ava avas[AVAS_MAX];
+    bool plus[AVAS_MAX]; /* goes on with the RDN of the one before */
+    struct span rdns, set;
     unsigned n = 0;
 
     if (!name_first(name, &rdns))
         return;
-    while (n < RDNS_MAX && name_next_rdn(&rdns, &sets[n]))
-        n++;
-    for (unsigned i = n; i-- > 0;) {
-        rdn_text(s, sets[i]);
-        if (i)
-            sb_char(s, ',');
+    while (n < AVAS_MAX && name_next_rdn(&rdns, &set)) {
+        for (bool more = false; n < AVAS_MAX && name_next_ava(&set, &avas[n]); more = true)
+            plus[n++] = more;
     }
+    for (unsigned i = n; i-- > 0;) {
+        ava_text(s, &avas[i], high);
+        if (i)
+            sb_char(s, plus[i] ? '+' : ',');
+    }
+}
+
+void cert_name_text(struct sb *s, struct span name)
+{
+    text_2253(s, name, true);
+}
+
+void cert_name_text_utf8(struct sb *s, struct span name)
+{
+    text_2253(s, name, false);
 }
 
 void cert_name_text_legacy(struct sb *s, struct span name)
@@ -375,6 +441,8 @@ void cert_name_text_legacy(struct sb *s, struct span name)
                  i++) { /* the bytes as they are, as X509_NAME_oneline */
                 uint8_t c = ava.value.p[i];
 
+                if (c == '/' || c == '+')
+                    sb_char(s, '\\');
                 if (c >= ' ' && c <= '~')
                     sb_char(s, (char)c);
                 else
@@ -384,26 +452,16 @@ void cert_name_text_legacy(struct sb *s, struct span name)
     }
 }
 
-bool cert_name_attr(struct span name, struct span oid, unsigned n, struct sb *out)
+bool name_find(struct span name, struct span oid, unsigned n, struct name_ava *out)
 {
     struct span rdns, set;
-    struct name_ava ava;
 
     if (!name_first(name, &rdns))
         return false;
     while (name_next_rdn(&rdns, &set)) {
-        while (name_next_ava(&set, &ava)) {
-            struct chars c = {ava.value, ava.tag};
-            uint32_t v;
-
-            if (!span_eq(ava.oid, oid) || n-- > 0)
-                continue;
-            while (next_char(&c, &v)) {
-                uint8_t utf8[4];
-
-                sb_put(out, span_of(utf8, to_utf8(v, utf8)));
-            }
-            return true;
+        while (name_next_ava(&set, out)) {
+            if (span_eq(out->oid, oid) && n-- == 0)
+                return true;
         }
     }
     return false;

@@ -17,6 +17,16 @@ bool name_first(struct span name, struct span *rdns);
 bool name_next_rdn(struct span *rdns, struct span *set);
 bool name_next_ava(struct span *set, struct name_ava *out);
 
+/* The n-th (0 = first) attribute of this type; oid is the content of the OID's DER. */
+bool name_find(struct span name, struct span oid, unsigned n, struct name_ava *out);
+
+/**
+ * A string of any type as UTF-8; control characters and backslashes are escaped ("\0A"), so the text is one
+ * line. raw: not as UTF-8: characters above 255 as \Uxxxx, others as the byte they are (Apache's _RAW).
+ */
+struct sb;
+void name_value_text(struct sb *s, uint8_t tag, struct span value, bool raw);
+
 const char *name_type(struct span oid); /* "CN"; NULL: not known by a name */
 
 /* Does `name` begin with all of `base`? For constraints on directory names. */

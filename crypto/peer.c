@@ -9,8 +9,6 @@
 #define CHAIN_BYTES_MAX 32768u
 #define CACHED          4u /* verdicts kept per chain */
 #define RETRY_S         10 /* a refusal is looked at again after so long */
-#define SUBJECT_B       512u
-#define SERIAL_TEXT_B   72u
 
 struct cached {
     uint64_t trust_id;       /* first bytes of it */
@@ -18,6 +16,15 @@ struct cached {
     uint8_t purpose;
     bool used;
     struct verdict v;
+};
+
+/* A view's value. */
+struct text {
+    struct text *next;
+    uint64_t key;
+    uint32_t len;
+    bool there;
+    char p[]; /* ends in NUL */
 };
 
 struct peer {
@@ -28,7 +35,8 @@ struct peer {
     uint32_t turn;      /* which cached verdict gives way next */
     struct cert *certs; /* with the DER in one piece of memory: `mem` */
     void *mem;
-    char *subject, *issuer, *serial; /* made when first asked for */
+    struct text *texts; /* made when first asked for */
+    uint32_t texts_b;
     struct cached cached[CACHED];
 };
 
@@ -40,6 +48,7 @@ struct peers {
     struct heap *heap;
     struct memo *memo;
     struct peers_stats st;
+    char scratch[CERT_VIEW_MAX_B]; /* a view's value in the making */
 };
 
 res peers_new(uint32_t entries, size_t bytes, struct memo *memo, struct peers **out)
@@ -139,13 +148,13 @@ static struct peer *look_up(struct peers *p, const uint8_t id[32])
 
 static void give_up_texts(struct peers *p, struct peer *e)
 {
-    char **texts[] = {&e->subject, &e->issuer, &e->serial};
+    while (e->texts) {
+        struct text *t = e->texts;
 
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (*texts[i])
-            heap_put(p->heap, *texts[i]);
-        *texts[i] = NULL;
+        e->texts = t->next;
+        heap_put(p->heap, t);
     }
+    e->texts_b = 0;
 }
 
 static void destroy(struct peers *p, struct peer *e)
@@ -374,47 +383,50 @@ uint32_t peer_chain(const struct peer *peer, const struct cert **chain)
     return peer->n;
 }
 
-/* --- texts --- */
+/* --- views --- */
 
-static const char *keep(struct peers *p, char **where, const struct sb *text)
+static struct span span_of_text(const struct text *t)
 {
-    *where = (char *)heap_get(p->heap, text->len + 1);
-    if (!*where)
-        return "";
-    memcpy(*where, text->p, text->len + 1);
-    return *where;
+    return t->there ? span_of(t->p, t->len) : SPAN_NONE;
 }
 
-static const char *name_of(struct peers *p, char **where, struct span name)
+static void keep(struct peers *p, struct peer *peer, const struct view *v, const struct sb *text,
+                 bool there)
 {
-    char text[SUBJECT_B];
-    struct sb s = sb_of(text, sizeof(text));
+    uint32_t size = (uint32_t)(sizeof(struct text) + text->len + 1);
+    struct text *t;
 
-    if (*where)
-        return *where;
-    cert_name_text(&s, name);
-    return keep(p, where, &s);
+    if (peer->texts_b + size > PEER_TEXTS_B || !(t = (struct text *)heap_get(p->heap, size)))
+        return;
+    *t = (struct text){peer->texts, v->key, (uint32_t)text->len, there};
+    memcpy(t->p, text->p, text->len + 1);
+    peer->texts = t;
+    peer->texts_b += size;
+}
+
+struct span peer_view(struct peers *p, struct peer *peer, const struct view *v, int64_t now_s)
+{
+    struct sb s = sb_of(p->scratch, sizeof(p->scratch));
+    bool there;
+
+    for (const struct text *t = peer->texts; t; t = t->next) {
+        if (t->key == v->key)
+            return span_of_text(t);
+    }
+    there = cert_view(&s, v, peer->certs, peer->n, now_s);
+    if (!cert_view_fleeting(v))
+        keep(p, peer, v, &s, there);
+    return there ? sb_span(&s) : SPAN_NONE;
 }
 
 const char *peer_subject(struct peers *p, struct peer *peer)
 {
-    return peer->n ? name_of(p, &peer->subject, peer->certs[0].subject) : "";
-}
+    struct view v;
+    const char *why;
+    struct span text;
 
-const char *peer_issuer(struct peers *p, struct peer *peer)
-{
-    return peer->n ? name_of(p, &peer->issuer, peer->certs[0].issuer) : "";
-}
-
-const char *peer_serial(struct peers *p, struct peer *peer)
-{
-    char text[SERIAL_TEXT_B];
-    struct sb s = sb_of(text, sizeof(text));
-
-    if (peer->n == 0)
+    if (!view_compile(SPAN_LIT("SSL_CLIENT_S_DN"), &v, &why))
         return "";
-    if (peer->serial)
-        return peer->serial;
-    cert_serial_text(&s, peer->certs[0].serial);
-    return keep(p, &peer->serial, &s);
+    text = peer_view(p, peer, &v, 0);
+    return text.p ? (const char *)text.p : "";
 }

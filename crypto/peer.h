@@ -10,6 +10,7 @@
 #define SALLYPORT_CRYPTO_PEER_H
 
 #include "crypto/verdict.h"
+#include "crypto/view.h"
 
 struct peers; /* one core's table */
 struct peer;  /* one chain */
@@ -48,10 +49,15 @@ void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
 const struct cert *peer_leaf(const struct peer *peer); /* NULL when it cannot be parsed */
 uint32_t peer_chain(const struct peer *peer, const struct cert **chain);
 
-/* Texts made once per chain, when first asked for: RFC 2253 names and the serial in hex. Never NULL; ""
- * when unknown or when there is no room for it. */
+/**
+ * The value of a view of the certificate (base/view.h). Made when first asked for and kept with the chain,
+ * PEER_TEXTS_B for each and only while there is room; what is not kept is made again.
+ * Returns p == NULL when there is no such thing; otherwise good until the next call, and a NUL behind it
+ */
+#define PEER_TEXTS_B 32768u
+struct span peer_view(struct peers *p, struct peer *peer, const struct view *v, int64_t now_s);
+
+/* Its subject, for log lines. Never NULL. */
 const char *peer_subject(struct peers *p, struct peer *peer);
-const char *peer_issuer(struct peers *p, struct peer *peer);
-const char *peer_serial(struct peers *p, struct peer *peer);
 
 #endif

@@ -183,7 +183,7 @@ res pem_parse(struct arena *a, const char *file, struct span text, struct report
     return ok ? OK : ERR(INVALID);
 }
 
-static res read_file(struct arena *a, const char *file, struct report *report, struct span *out)
+res pem_read(struct arena *a, const char *file, struct report *report, struct span *out)
 {
     FILE *f = fopen(file, "re");
     size_t cap = 65536, len = 0;
@@ -223,6 +223,6 @@ res pem_load(struct arena *a, const char *file, struct report *report, struct pe
 {
     struct span text;
 
-    TRY(read_file(a, file, report, &text));
+    TRY(pem_read(a, file, report, &text));
     return pem_parse(a, file, text, report, blocks, count);
 }

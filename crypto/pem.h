@@ -22,6 +22,8 @@ struct pem_block {
  */
 MUST_CHECK res pem_parse(struct arena *a, const char *file, struct span text, struct report *report,
                          struct pem_block **blocks, size_t *count);
+/* A whole file. */
+MUST_CHECK res pem_read(struct arena *a, const char *file, struct report *report, struct span *out);
 MUST_CHECK res pem_load(struct arena *a, const char *file, struct report *report,
                         struct pem_block **blocks, size_t *count);
 

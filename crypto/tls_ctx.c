@@ -19,6 +19,7 @@ struct tls_profile {
     uint8_t hash[32];
     struct tls_settings settings; /* texts and identities are this profile's own */
     char *texts[3 + 1 + TLS_ALPN_MAX];
+    uint8_t *ca_names;
     uint32_t text_count;
     unsigned cores;
     uint32_t per_core; /* contexts of a core: one per identity, at least one */
@@ -280,6 +281,11 @@ static void keep_settings(struct tls_profile *p, const struct tls_settings *s)
         p->settings.alpn[i] = keep_text(p, s->alpn[i]);
     for (uint32_t i = 0; i < s->identity_count; i++)
         p->settings.identities[i] = identity_ref(s->identities[i]);
+    p->settings.ca_names = SPAN_NONE;
+    if (s->ca_names.len && (p->ca_names = (uint8_t *)malloc(s->ca_names.len))) {
+        memcpy(p->ca_names, s->ca_names.p, s->ca_names.len);
+        p->settings.ca_names = span_of(p->ca_names, s->ca_names.len);
+    }
 }
 
 static void profile_free(struct tls_profile *p)
@@ -290,6 +296,7 @@ static void profile_free(struct tls_profile *p)
         identity_unref(p->settings.identities[i]);
     for (uint32_t i = 0; i < p->text_count; i++)
         free(p->texts[i]);
+    free(p->ca_names);
     free(p->ctx);
     free(p);
 }
@@ -309,6 +316,7 @@ static bool make_contexts(struct tls_profile *p, struct report *report)
     for (uint32_t i = 0; ok && i < p->cores * p->per_core; i++) {
         struct identity *id = s->identity_count ? s->identities[i % p->per_core] : NULL;
 
+        p->ctx[i].ca_names = s->ca_names;
         p->ctx[i].wolf = context_new(s, id, list, ids, id_count);
         if (!p->ctx[i].wolf) {
             report_add(report, REPORT_ERROR, NULL, 0, NULL,
@@ -397,6 +405,7 @@ res tls_settings_hash(const struct tls_settings *s, uint8_t out[32])
 {
     char text[4 * LIST_B];
     struct sb b = sb_of(text, sizeof(text));
+    uint8_t names[32];
 
     sb_fmt(&b, "%d|%d|%d|%d|%d", s->server, s->min, s->max, s->ask_cert, s->tickets);
     sb_fmt(&b, "|%s|%s|%s", s->ciphers12 ? s->ciphers12 : "-", s->ciphers13 ? s->ciphers13 : "-",
@@ -407,6 +416,9 @@ res tls_settings_hash(const struct tls_settings *s, uint8_t out[32])
         sb_char(&b, '|');
         sb_hex(&b, span_of(identity_hash(s->identities[i]), 32));
     }
+    sha256(s->ca_names, names);
+    sb_char(&b, '|');
+    sb_hex(&b, span_of(names, sizeof(names)));
     if (b.cut)
         return ERR(INVALID);
     sha256(sb_span(&b), out);
@@ -439,7 +451,8 @@ void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
     parse_only(ctx, s->ask_cert || !s->server, hooks->verify);
     if (s->server) {
         wolfSSL_CTX_set_servername_callback(ctx, hooks->sni);
-        wolfSSL_CTX_set_servername_arg(ctx, hooks->user);
+        /* The one pointer of a context that nobody but us looks at: sallyport_ca_names() does. */
+        wolfSSL_CTX_set_servername_arg(ctx, c);
         if (s->tickets) {
             wolfSSL_CTX_set_TicketEncCb(ctx, hooks->ticket);
             wolfSSL_CTX_set_TicketEncCtx(ctx, hooks->user);
@@ -449,9 +462,22 @@ void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
     c->armed = true;
 }
 
+const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len)
+{
+    const struct tls_core_ctx *c = (const struct tls_core_ctx *)ssl->ctx->sniRecvCbArg;
+
+    *len = c ? (unsigned short)c->ca_names.len : 0;
+    return c ? c->ca_names.p : NULL;
+}
+
 void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert)
 {
     (void)SendAlert(ssl, alert_fatal, alert);
+}
+
+struct span tls_session_id(struct WOLFSSL *ssl)
+{
+    return span_of(ssl->session->sessionID, ssl->session->sessionIDSz);
 }
 
 struct span tls_session_clear(struct WOLFSSL *ssl)

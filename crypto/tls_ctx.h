@@ -30,7 +30,8 @@ struct tls_settings {
     const char *ciphers12, *ciphers13, *groups; /* colon-separated names; NULL: our defaults */
     const char *alpn[TLS_ALPN_MAX];             /* in order of preference */
     uint32_t alpn_count;
-    bool ask_cert; /* server: send CertificateRequest */
+    bool ask_cert;        /* server: send CertificateRequest */
+    struct span ca_names; /* in it; struct ca_names' v. Empty: any CA's certificate may be shown */
     bool tickets;
 };
 
@@ -54,6 +55,7 @@ MUST_CHECK res tls_settings_hash(const struct tls_settings *s, uint8_t out[32]);
 
 /* One WOLFSSL_CTX of one core. tls/ sets its callbacks at first use. */
 struct tls_core_ctx {
+    struct span ca_names;
     struct WOLFSSL_CTX *wolf;
     uint32_t sessions; /* that hold it: written by its core, read by tls_profile_reap() */
     bool armed;
@@ -83,8 +85,14 @@ struct tls_ctx_hooks {
 void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
                       const struct tls_ctx_hooks *hooks);
 
+/* Hook compiled into wolfSSL (deploy/wolfssl-ca-names.patch): what a CertificateRequest names. */
+const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len);
+
 /* Send a fatal alert on a session; the library has no public call for it. */
 void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert);
+
+/* The session's identifier; with TLS 1.3 nothing but what a client of 1.2 would make of it (RFC 8446 D.4). */
+struct span tls_session_id(struct WOLFSSL *ssl);
 
 /* Plaintext that the library has decrypted and nobody has taken: look, and take n bytes. */
 struct span tls_session_clear(struct WOLFSSL *ssl);

@@ -19,6 +19,7 @@ struct trust {
     bool partial_chain, anchor_expiry;
     uint8_t id[32];
     struct revocation *revocation; /* may be NULL */
+    struct allow *narrow, *direct; /* may be NULL */
 };
 
 /* --- building --- */
@@ -41,6 +42,8 @@ static void trust_destroy(struct trust *t)
 {
     arena_fini(&t->arena);
     revocation_free(t->revocation);
+    allow_free(t->narrow);
+    allow_free(t->direct);
     free(t->entries);
     free(t->heads);
     free(t->links);
@@ -154,7 +157,7 @@ static bool make_index(struct trust *t)
 
 static res finish(struct trust *t, struct report *report, bool ok, struct trust **out)
 {
-    if (ok && t->anchors == 0) { /* not possible with files */
+    if (ok && t->anchors == 0 && !t->direct) { /* not possible with files */
         report_add(report, REPORT_ERROR, NULL, 0, NULL, "trust '%s': no anchor", t->name);
         ok = false;
     }
@@ -210,6 +213,21 @@ static res add_revocation(struct trust *t, const struct trust_source *src, struc
     return OK;
 }
 
+/* Both lists are part of what verdicts stand on. */
+static void add_lists_to_id(struct trust *t)
+{
+    uint8_t all[3 * 32] = {0};
+
+    if (!t->narrow && !t->direct)
+        return;
+    memcpy(all, t->id, 32);
+    if (t->narrow)
+        memcpy(all + 32, allow_id(t->narrow), 32);
+    if (t->direct)
+        memcpy(all + 64, allow_id(t->direct), 32);
+    sha256(span_of(all, sizeof(all)), t->id);
+}
+
 res trust_load(const struct trust_source *src, struct report *report, struct trust **out)
 {
     struct trust *t = trust_begin(src->name, src->partial_chain, src->anchor_expiry);
@@ -222,7 +240,10 @@ res trust_load(const struct trust_source *src, struct report *report, struct tru
         ok &= add_file(t, src->anchor_files[i], true, report);
     for (size_t i = 0; i < src->intermediate_count; i++)
         ok &= add_file(t, src->intermediate_files[i], false, report);
+    ok &= IS_OK(allow_load(src->name, &src->narrow, report, &t->narrow));
+    ok &= IS_OK(allow_load(src->name, &src->direct, report, &t->direct));
     TRY(finish(t, report, ok, &t));
+    add_lists_to_id(t);
     if (src->crl_count && src->crl_rules.check != CRL_CHECK_NONE) {
         r = add_revocation(t, src, report);
         if (!IS_OK(r)) {
@@ -287,6 +308,16 @@ bool trust_anchor_expiry(const struct trust *t)
 const struct revocation *trust_revocation(const struct trust *t)
 {
     return t->revocation;
+}
+
+const struct allow *trust_narrow(const struct trust *t)
+{
+    return t->narrow;
+}
+
+const struct allow *trust_direct(const struct trust *t)
+{
+    return t->direct;
 }
 
 uint32_t trust_anchor_count(const struct trust *t)

@@ -8,6 +8,7 @@
 #define SALLYPORT_CRYPTO_TRUST_H
 
 #include "base/report.h"
+#include "crypto/allow.h"
 #include "crypto/cert.h"
 #include "crypto/revocation.h"
 
@@ -33,6 +34,8 @@ struct trust_source {
     const char *const *crl_files; /* without any, nothing is checked for revocation */
     size_t crl_count;
     struct revocation_rules crl_rules;
+    struct allow_source narrow; /* a chain to an anchor is needed, and to be on this list */
+    struct allow_source direct; /* to be on this list is enough: no chain is asked for */
 };
 
 /* Reads, parses, checks. All mistakes go into the report with file and position in it. */
@@ -54,6 +57,10 @@ bool trust_partial_chain(const struct trust *t);
 bool trust_anchor_expiry(const struct trust *t);
 /* NULL: no revocation lists. */
 const struct revocation *trust_revocation(const struct trust *t);
+
+/* NULL: there is no such list. */
+const struct allow *trust_narrow(const struct trust *t);
+const struct allow *trust_direct(const struct trust *t);
 
 uint32_t trust_anchor_count(const struct trust *t);
 uint32_t trust_entry_count(const struct trust *t);

@@ -443,6 +443,43 @@ static bool leaf_is_anchor(struct search *s)
     return try_path(s);
 }
 
+/* On the list of those who need no chain: what is left to judge is the certificate itself. */
+static bool leaf_is_listed(struct search *s)
+{
+    const struct allow *list = trust_direct(s->in->trust);
+    const struct cert *c = s->path.cert[0];
+    struct verdict *out = s->out;
+
+    if (!list || !allow_has(list, c))
+        return false;
+    out->code = form(c);
+    if (out->code == VERDICT_OK && !key_ok(s->in, c))
+        out->code = VERDICT_WEAK_KEY;
+    if (out->code == VERDICT_OK && s->in->now_s < c->not_before_s)
+        out->code = VERDICT_NOT_YET_VALID;
+    if (out->code == VERDICT_OK && s->in->now_s > c->not_after_s)
+        out->code = VERDICT_EXPIRED;
+    if (out->code == VERDICT_OK)
+        out->code = leaf_usage(c, s->in->purpose);
+    out->path_len = 1;
+    out->path[0] = 0;
+    out->valid_from_s = c->not_before_s;
+    out->expires_s = c->not_after_s;
+    return true;
+}
+
+/* A good chain is not enough where there is a list of whom it may lead to. */
+static void narrow(const struct verdict_input *in, struct verdict *out)
+{
+    const struct allow *list = trust_narrow(in->trust);
+    bool only_listed = trust_anchor_count(in->trust) == 0;
+
+    if (only_listed || (out->code == VERDICT_OK && list && !allow_has(list, &in->chain[0]))) {
+        out->code = VERDICT_NOT_LISTED;
+        out->depth = 0;
+    }
+}
+
 /* Shortest paths first, so that "too long" is only said when there is no shorter one. */
 static void search_paths(struct search *s)
 {
@@ -475,8 +512,11 @@ void verdict_judge(const struct verdict_input *in, struct verdict *out)
     }
     s.path.cert[0] = &in->chain[0];
     s.path.n = 1;
+    if (leaf_is_listed(&s))
+        return;
     if (!leaf_is_anchor(&s))
         search_paths(&s);
+    narrow(in, out);
     out->work = (uint16_t)s.work;
     if (out->code == VERDICT_OK && in->max_depth >= 0 && out->chain_len > in->max_depth) {
         out->code = VERDICT_CHAIN_TOO_LONG;

@@ -43,6 +43,7 @@
     X(REVOKED, "cert_revoked", 44, "certificate revoked")                                  \
     X(REVOCATION_UNKNOWN, "revocation_unknown", 46, "unable to get certificate CRL")       \
     X(REVOCATION_STALE, "revocation_stale", 46, "CRL has expired")                         \
+    X(NOT_LISTED, "not_listed", 46, "certificate is not on the list")                      \
     X(TOO_MUCH_WORK, "too_much_work", 42, "too many candidate paths")                      \
     X(UNVERIFIED, "unverified", 48, "taken without trust")
 

@@ -38,7 +38,7 @@ WOLFSSL_DEFINES=(
 )
 
 BUILD_PACKAGES=(
-    gcc make pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
+    gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
     libdpdk-dev libconfig-dev libjansson-dev libcunit1-dev
 )
 RUN_PACKAGES=(iproute2 ethtool nftables kmod procps)
@@ -67,7 +67,10 @@ cache_dir() {
 }
 
 wolfssl_key() {
-    printf '%s\n' "${WOLFSSL_OPTIONS[@]}" "${WOLFSSL_DEFINES[@]}" build-3 | sha256sum | cut -c1-12
+    {
+        printf '%s\n' "${WOLFSSL_OPTIONS[@]}" "${WOLFSSL_DEFINES[@]}" build-4
+        cat "$here/wolfssl-ca-names.patch"
+    } | sha256sum | cut -c1-12
 }
 
 wolfssl_prefix() {
@@ -161,9 +164,13 @@ build_wolfssl() {
     # Randomness comes from the calling core (crypto/random.h), not from a generator per session.
     cat > "$src/sallyport_hooks.h" <<'X'
 #ifndef __ASSEMBLER__
+struct WOLFSSL;
 int sallyport_random_block(unsigned char *out, unsigned int len);
+const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len);
 #endif
 X
+    # Names of CAs in CertificateRequest: the library has them only together with 40 KB more for each session.
+    patch -s -F0 -p1 -d "$src" < "$here/wolfssl-ca-names.patch" || die "wolfSSL is not as the patch expects it"
     say "building wolfSSL in $work (about a minute)"
     (
         cd "$src"

@@ -3,6 +3,7 @@
 #include "base/must.h"
 
 #define HEADER_VALUE_MAX 1024
+#define VIEW_VALUE_MAX   4096
 
 static const uint16_t max_len[ACCESS_STR_COUNT] = {
 #define X(sym, max) max,
@@ -13,16 +14,18 @@ static const uint16_t max_len[ACCESS_STR_COUNT] = {
 _Static_assert(ACCESS_MIN_B <= ACCESS_MAX_B / 4, "little room for texts");
 
 struct access_rec *access_begin(struct access_wr *w, void *mem, size_t cap, unsigned req_headers,
-                                unsigned resp_headers)
+                                unsigned resp_headers, unsigned views)
 {
     struct access_rec *rec = (struct access_rec *)mem;
-    size_t fixed = sizeof(*rec) + (req_headers + resp_headers) * sizeof(rec->headers[0]);
+    size_t fixed = sizeof(*rec) + (req_headers + resp_headers + views) * sizeof(rec->headers[0]);
 
     MUST_HOT(cap >= ACCESS_MIN_B && ((uintptr_t)mem & 7) == 0);
     MUST_HOT(req_headers <= ACCESS_HEADERS_MAX && resp_headers <= ACCESS_HEADERS_MAX);
+    MUST_HOT(views <= ACCESS_VIEWS_MAX);
     memset(mem, 0, fixed);
     rec->req_headers = (uint8_t)req_headers;
     rec->resp_headers = (uint8_t)resp_headers;
+    rec->views = (uint8_t)views;
     *w = (struct access_wr){rec, (uint8_t *)mem + fixed,
                             (uint8_t *)mem + min_size(cap, ACCESS_MAX_B)};
     return rec;
@@ -51,6 +54,12 @@ void access_put_header(struct access_wr *w, unsigned n, struct span value)
     put(w, &w->rec->headers[n], value, HEADER_VALUE_MAX);
 }
 
+void access_put_view(struct access_wr *w, unsigned n, struct span value)
+{
+    MUST_HOT(n < w->rec->views);
+    put(w, &w->rec->headers[w->rec->req_headers + w->rec->resp_headers + n], value, VIEW_VALUE_MAX);
+}
+
 uint32_t access_end(const struct access_wr *w)
 {
     return (uint32_t)(w->p - (uint8_t *)w->rec);
@@ -64,19 +73,20 @@ static bool text_ok(const struct access_text *t, size_t fixed, size_t len)
 const struct access_rec *access_read(struct span record)
 {
     const struct access_rec *rec = (const struct access_rec *)(const void *)record.p;
-    size_t fixed;
+    size_t fixed, texts;
 
     if (record.len < sizeof(*rec) || rec->req_headers > ACCESS_HEADERS_MAX ||
-        rec->resp_headers > ACCESS_HEADERS_MAX)
+        rec->resp_headers > ACCESS_HEADERS_MAX || rec->views > ACCESS_VIEWS_MAX)
         return NULL;
-    fixed = sizeof(*rec) + ((size_t)rec->req_headers + rec->resp_headers) * sizeof(rec->headers[0]);
+    texts = (size_t)rec->req_headers + rec->resp_headers + rec->views;
+    fixed = sizeof(*rec) + texts * sizeof(rec->headers[0]);
     if (record.len < fixed)
         return NULL;
     for (unsigned i = 0; i < ACCESS_STR_COUNT; i++) {
         if (!text_ok(&rec->str[i], fixed, record.len))
             return NULL;
     }
-    for (unsigned i = 0; i < (unsigned)rec->req_headers + rec->resp_headers; i++) {
+    for (size_t i = 0; i < texts; i++) {
         if (!text_ok(&rec->headers[i], fixed, record.len))
             return NULL;
     }
@@ -97,4 +107,10 @@ struct span access_header(const struct access_rec *rec, unsigned n)
 {
     return n < (unsigned)rec->req_headers + rec->resp_headers ? text_of(rec, &rec->headers[n])
                                                               : SPAN_NONE;
+}
+
+struct span access_view(const struct access_rec *rec, unsigned n)
+{
+    return n < rec->views ? text_of(rec, &rec->headers[rec->req_headers + rec->resp_headers + n])
+                          : SPAN_NONE;
 }

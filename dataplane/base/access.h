@@ -18,6 +18,7 @@
 
 #define ACCESS_MAX_B       8192 /* of a record */
 #define ACCESS_HEADERS_MAX 32   /* captured, of each side */
+#define ACCESS_VIEWS_MAX   32   /* values of base/view.h */
 
 /* Texts of a record, and how much of each is kept. */
 #define ACCESS_STRINGS(X)                                              \
@@ -29,13 +30,6 @@
     X(HOST_HEADER, 256) /* Host as it came */                          \
     X(UPSTREAM, 64)                                                    \
     X(MEMBER, 64)                                                      \
-    X(TLS_VERSION, 16) /* "TLSv1.3" */                                 \
-    X(CIPHER, 64)                                                      \
-    X(SNI, 256)                                                        \
-    X(VERIFY, 128) /* "NONE", "SUCCESS", "GENEROUS", "FAILED:why" */   \
-    X(SUBJECT, 512)                                                    \
-    X(ISSUER, 512)                                                     \
-    X(SERIAL, 64)                                                      \
     X(USER, 256)                                                       \
     X(REASON, 64) /* why we refused, a stable word */
 
@@ -48,7 +42,6 @@ enum access_str {
 
 enum {
     ACCESS_TLS = 1,
-    ACCESS_RESUMED = 2,
     ACCESS_ABORTED = 4,   /* the client was gone before the response was */
     ACCESS_KEEPALIVE = 8, /* the connection stayed open */
     ACCESS_CUT = 16,      /* set by the writer: a text is not whole */
@@ -70,9 +63,9 @@ struct access_rec {
     uint16_t core;
     uint8_t minor; /* HTTP/1.minor */
     uint8_t flags;
-    uint8_t req_headers, resp_headers;
+    uint8_t req_headers, resp_headers, views;
     struct access_text str[ACCESS_STR_COUNT];
-    struct access_text headers[]; /* of the request, then of the response */
+    struct access_text headers[]; /* of the request, then of the response; then the views */
 };
 
 struct access_wr {
@@ -81,19 +74,23 @@ struct access_wr {
 };
 
 /**
- * A zeroed record. `mem` is 8-byte aligned, cap at least ACCESS_MIN_B; both numbers are at most
- * ACCESS_HEADERS_MAX.
+ * A zeroed record. `mem` is 8-byte aligned, cap at least ACCESS_MIN_B; the numbers are at most
+ * ACCESS_HEADERS_MAX and ACCESS_VIEWS_MAX.
  */
-#define ACCESS_MIN_B \
-    (sizeof(struct access_rec) + 2 * ACCESS_HEADERS_MAX * sizeof(struct access_text))
+#define ACCESS_MIN_B             \
+    (sizeof(struct access_rec) + \
+     (2 * ACCESS_HEADERS_MAX + ACCESS_VIEWS_MAX) * sizeof(struct access_text))
 struct access_rec *access_begin(struct access_wr *w, void *mem, size_t cap, unsigned req_headers,
-                                unsigned resp_headers);
+                                unsigned resp_headers, unsigned views);
 
 /* What does not fit is cut. Once for each text; an empty text is there. Bound: O(length kept). */
 void access_put(struct access_wr *w, enum access_str which, struct span text);
 
 /* n-th captured header; those of the response follow those of the request. */
 void access_put_header(struct access_wr *w, unsigned n, struct span value);
+
+/* n-th view. */
+void access_put_view(struct access_wr *w, unsigned n, struct span value);
 
 /* Bytes used. */
 uint32_t access_end(const struct access_wr *w);
@@ -104,5 +101,6 @@ const struct access_rec *access_read(struct span record);
 /* Empty with p == NULL when it is not there. */
 struct span access_str(const struct access_rec *rec, enum access_str which);
 struct span access_header(const struct access_rec *rec, unsigned n);
+struct span access_view(const struct access_rec *rec, unsigned n);
 
 #endif

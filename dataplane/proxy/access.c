@@ -82,33 +82,24 @@ static void put_text(struct access_wr *w, enum access_str which, struct span tex
         access_put(w, which, text);
 }
 
-static void put_tls(struct access_wr *w, const struct px_req *r)
+/* Of a certificate that was refused, too: the log is to say whose it was. */
+static void put_views(struct access_wr *w, struct px_req *r)
 {
     const struct snap_capture *want = &r->snap->capture;
-    struct tls_info i;
-    char verify[128];
-    struct sb v = sb_of(verify, sizeof(verify));
+    struct peer *peer = NULL;
 
-    tls_stream_info(r->client->s, &i);
-    access_put(w, ACCESS_TLS_VERSION, span_str(i.version));
-    access_put(w, ACCESS_CIPHER, span_str(i.cipher));
-    put_text(w, ACCESS_SNI, i.sni);
-    sb_str(&v, r->verify);
-    if (r->verify_why) {
-        sb_char(&v, ':');
-        sb_str(&v, r->verify_why);
+    if (r->client->tls && want->view_count) {
+        struct tls_info i;
+
+        tls_stream_info(r->client->s, &i);
+        peer = i.peer;
     }
-    access_put(w, ACCESS_VERIFY, sb_span(&v));
-    if (i.resumed)
-        w->rec->flags |= ACCESS_RESUMED;
-    if (!i.peer)
-        return;
-    if (want->subject)
-        access_put(w, ACCESS_SUBJECT, span_str(peer_subject(r->px->env.peers, i.peer)));
-    if (want->issuer)
-        access_put(w, ACCESS_ISSUER, span_str(peer_issuer(r->px->env.peers, i.peer)));
-    if (want->serial)
-        access_put(w, ACCESS_SERIAL, span_str(peer_serial(r->px->env.peers, i.peer)));
+    for (uint32_t i = 0; i < want->view_count; i++) {
+        struct span value = px_view(r, &want->views[i], peer);
+
+        if (value.p)
+            access_put_view(w, i, value);
+    }
 }
 
 static void put_fixed(struct access_rec *rec, const struct px_req *r)
@@ -144,7 +135,7 @@ void px_access(struct px_req *r)
         return;
     }
     put_fixed(access_begin(&w, mem, ACCESS_MAX_B, want->request_header_count,
-                           want->response_header_count),
+                           want->response_header_count, want->view_count),
               r);
     put_text(&w, ACCESS_LINE, r->log_line);
     access_put(&w, ACCESS_METHOD, span_first(r->log_line, span_find(r->log_line, ' ')));
@@ -159,8 +150,7 @@ void px_access(struct px_req *r)
         access_put(&w, ACCESS_MEMBER, r->upstream->members[r->member].name);
     if (r->reason)
         access_put(&w, ACCESS_REASON, span_str(r->reason));
-    if (r->client->tls)
-        put_tls(&w, r);
     put_headers(&w, r);
+    put_views(&w, r);
     ring_commit(px->env.ring, access_end(&w));
 }

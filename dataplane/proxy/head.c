@@ -31,13 +31,18 @@ static void field(struct wr *w, const char *name, struct span value)
     put(w, "\r\n");
 }
 
-/* A text of a certificate as a header value: what could end the line or the value is made harmless. */
-static void field_text(struct wr *w, const char *name, const char *text)
+/* A text of a certificate as a header value: what could end the line is made a space, as Apache does. */
+static void put_text(struct wr *w, struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        wr_u8(w, text.p[i] >= 0x20 && text.p[i] != 0x7f ? text.p[i] : ' ');
+}
+
+static void field_view(struct wr *w, const char *name, struct px_req *r, const struct view *v)
 {
     put(w, name);
     put(w, ": ");
-    for (; *text; text++)
-        wr_u8(w, (uint8_t)*text >= 0x20 && *text != 0x7f ? (uint8_t)*text : '?');
+    put_text(w, px_view(r, v, r->peer));
     put(w, "\r\n");
 }
 
@@ -72,13 +77,33 @@ static void put_client(struct wr *w, struct px_req *r, const struct h1_head *h)
     put(w, "\r\n");
     if (!r->peer)
         return;
-    field_text(w, "X-SSL-Client-S-DN", peer_subject(r->px->env.peers, r->peer));
-    field_text(w, "X-SSL-Client-I-DN", peer_issuer(r->px->env.peers, r->peer));
-    field_text(w, "X-SSL-Client-Serial", peer_serial(r->px->env.peers, r->peer));
+    field_view(w, "X-SSL-Client-S-DN", r, &r->px->s_dn);
+    field_view(w, "X-SSL-Client-I-DN", r, &r->px->i_dn);
+    field_view(w, "X-SSL-Client-Serial", r, &r->px->serial);
+}
+
+/* A header that the location sets. Without any value in it it is left out. */
+static void put_set(struct wr *w, struct px_req *r, const struct snap_header *f)
+{
+    struct wr before = *w;
+    bool any = f->value.count == 0;
+
+    wr_bytes(w, f->name);
+    put(w, ": ");
+    for (uint32_t i = 0; i < f->value.count; i++) {
+        const struct view_part *part = &f->value.parts[i];
+        struct span text = part->view ? px_view(r, part->view, r->peer) : part->text;
+
+        any |= text.len > 0 && (part->view || f->value.count == 1);
+        put_text(w, text);
+    }
+    put(w, "\r\n");
+    if (!any && wr_ok(w))
+        *w = before;
 }
 
 /* Headers that we write ourselves, or that end here. */
-static bool goes_up(const struct h1_header *f)
+static bool goes_up(const struct px_req *r, const struct h1_header *f)
 {
     static const bool ours[H1_NAME_COUNT] = {
         [H1_NAME_HOST] = true,
@@ -90,7 +115,7 @@ static bool goes_up(const struct h1_header *f)
     };
 
     return !ours[f->id] && !f->hop && !folds_to(f->name, "x-ssl-") &&
-           !folds_to(f->name, "x-forwarded-");
+           !folds_to(f->name, "x-forwarded-") && !snap_header_is_set(r->snap, f->name);
 }
 
 static void put_fields(struct wr *w, const struct h1_header *f)
@@ -136,10 +161,12 @@ struct span px_head_up(struct px_req *r, const struct h1_head *h)
     put(&w, " HTTP/1.1\r\n");
     field(&w, "Host", r->location->host_preserve && h->authority.len ? h->authority : m->host);
     for (uint32_t i = 0; i < h->count; i++) {
-        if (goes_up(&h->headers[i]))
+        if (goes_up(r, &h->headers[i]))
             put_fields(&w, &h->headers[i]);
     }
     put_client(&w, r, h);
+    for (uint32_t i = 0; i < r->location->header_count; i++)
+        put_set(&w, r, &r->location->headers[i]);
     put(&w, h->minor ? "Via: 1.1 sallyport\r\n" : "Via: 1.0 sallyport\r\n");
     if (h->framing == H1_CHUNKED) {
         put(&w, "Transfer-Encoding: chunked\r\n");

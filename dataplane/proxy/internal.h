@@ -10,6 +10,7 @@
  *   body.c      moving bodies between streams
  *   head.c      writing heads
  *   page.c      answers of our own
+ *   view.c      values that headers, the log and rules ask for
  */
 #ifndef SALLYPORT_PROXY_INTERNAL_H
 #define SALLYPORT_PROXY_INTERNAL_H
@@ -118,6 +119,7 @@ struct px_req {
     uint16_t last_status;   /* what the latest failure of a member would be answered with */
     const char *last_reason;
     uint8_t state, method, minor;
+    bool proven : 1;     /* the verdict on the client's certificate is good */
     bool keep_alive : 1; /* the client wants it */
     bool expect : 1;     /* 100-continue is still owed */
     bool chunk_up : 1;   /* body goes up in chunks */
@@ -184,6 +186,8 @@ struct px {
     struct px_member members[SNAP_SLOTS_MAX];
     struct h1_head head; /* of the message being looked at: not kept over events */
     uint8_t out[PX_HEAD_OUT_B];
+    struct view s_dn, i_dn, serial; /* of the headers that are always sent */
+    char view[CERT_VIEW_MAX_B];     /* a value that is made for the moment */
 };
 
 static inline void px_count(struct px *px, enum px_counter c)
@@ -287,6 +291,15 @@ struct span px_head_down(struct px_req *r, const struct h1_head *h);
 struct span px_page(struct px *px, const struct px_req *r, uint16_t status, const char *reason,
                     bool json, bool head_only, bool close);
 struct span px_page_fixed(struct px *px, const struct snap_location *l, bool head_only, bool close);
+
+/* --- view.c --- */
+/**
+ * What is known by this name; p == NULL: nothing. Good until the next call. `peer`: whose certificate the
+ * client's is taken to be.
+ */
+struct span px_view(struct px_req *r, const struct view *v, struct peer *peer);
+/* Do the location's rules let the request in? */
+bool px_rules_hold(struct px_req *r);
 
 /* --- access.c --- */
 void px_access_begin(struct px_req *r, const struct h1_head *h);

@@ -96,6 +96,7 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
         v.code = VERDICT_CHAIN_TOO_LONG;
     if (v.code == VERDICT_OK) {
         r->verify = "SUCCESS";
+        r->proven = true;
         return VERDICT_OK;
     }
     if (want->on_bad == SNAP_AS_NONE) {
@@ -173,6 +174,10 @@ uint16_t px_policy(struct px_req *r, const struct h1_head *h, const char **reaso
         status = choose_location(r, h, reason);
     if (status == 0)
         status = check_cert(r, &info, reason);
+    if (status == 0 && !px_rules_hold(r)) {
+        *reason = "rule";
+        status = 403;
+    }
     if (status)
         return status;
     r->body_max = r->location->body_max;

@@ -11,6 +11,14 @@ const struct ctr_desc px_ctr_desc[] = {
 };
 const unsigned px_ctr_count = PX_CTR_COUNT;
 
+/* Names of our own, so they are known. */
+static void own_view(const char *name, struct view *out)
+{
+    const char *why;
+
+    MUST(view_compile(span_str(name), out, &why));
+}
+
 res px_new(const struct px_bounds *b, const struct px_env *env, struct px **out)
 {
     struct px *px = (struct px *)calloc(1, sizeof(*px));
@@ -21,6 +29,9 @@ res px_new(const struct px_bounds *b, const struct px_env *env, struct px **out)
     px->bounds = *b;
     px->ref_base = rng_u64(env->rng);
     wheel_init(&px->wheel, 0);
+    own_view("SSL_CLIENT_S_DN", &px->s_dn);
+    own_view("SSL_CLIENT_I_DN", &px->i_dn);
+    own_view("SSL_CLIENT_M_SERIAL", &px->serial);
     if (!IS_OK(pool_init(&px->clients, sizeof(struct px_client), b->clients_max)) ||
         !IS_OK(pool_init(&px->reqs, sizeof(struct px_req), b->requests_max)) ||
         !IS_OK(pool_init(&px->backends, sizeof(struct px_backend), b->backends_max)) ||

@@ -22,6 +22,41 @@ void snap_name_put(struct snap *s, struct span lower, uint32_t host)
     s->names[i] = (struct snap_name){hash, host, lower};
 }
 
+uint64_t snap_header_hash(struct span name)
+{
+    /* Over what counts of a name; only the operator's are put in, a client's are looked up. */
+    uint64_t h = 0xcbf29ce484222325ULL;
+
+    for (size_t i = 0; i < name.len; i++)
+        h = (h ^ (name.p[i] == '_' ? '-' : ascii_lower(name.p[i]))) * 0x100000001b3ULL;
+    return h ? h : 1;
+}
+
+void snap_header_put(struct snap *s, struct span name)
+{
+    uint64_t h = snap_header_hash(name);
+    uint32_t i = (uint32_t)h & s->set_name_mask;
+
+    while (s->set_names[i] && s->set_names[i] != h)
+        i = (i + 1) & s->set_name_mask;
+    s->set_names[i] = h;
+}
+
+bool snap_header_is_set(const struct snap *s, struct span name)
+{
+    uint64_t h;
+
+    if (!s->set_names)
+        return false;
+    h = snap_header_hash(name);
+    for (uint32_t i = (uint32_t)h & s->set_name_mask; s->set_names[i];
+         i = (i + 1) & s->set_name_mask) {
+        if (s->set_names[i] == h)
+            return true;
+    }
+    return false;
+}
+
 static uint32_t find(const struct snap *s, struct span lower)
 {
     uint64_t hash = snap_name_hash(lower);

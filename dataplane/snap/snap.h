@@ -13,6 +13,7 @@
 
 #include "base/ip.h"
 #include "base/log.h"
+#include "base/view.h"
 #include "crypto/tls_ctx.h"
 #include "crypto/trust.h"
 
@@ -46,6 +47,20 @@ struct snap_client_cert {
 
 enum snap_location_kind { SNAP_LOC_PREFIX, SNAP_LOC_EXACT };
 
+/* A header for the backend. Without any value it is left out; what the client sends by this name never arrives. */
+struct snap_header {
+    struct span name;
+    struct view_text value;
+};
+
+/* The view's value must be among `is`; with `except`: must not. */
+struct snap_rule {
+    struct view view;
+    struct span *is;
+    uint32_t is_count;
+    bool except;
+};
+
 struct snap_location {
     struct span path; /* canonical; a prefix matches whole segments: "/a" is not "/ab" */
     enum snap_location_kind kind;
@@ -56,6 +71,10 @@ struct snap_location {
     struct snap_client_cert cert; /* of the host, with what the location says instead */
     uint64_t body_max;            /* 413 beyond; UINT64_MAX: no limit */
     bool host_preserve;           /* Host as the client sent it; else the member's */
+    struct snap_header *headers;
+    uint32_t header_count;
+    struct snap_rule *rules; /* all must hold: 403 */
+    uint32_t rule_count;
 };
 
 struct snap_host {
@@ -67,7 +86,7 @@ struct snap_host {
     struct snap_location *locations; /* longest prefix first; exact ones in front */
     uint32_t location_count;
     struct tls_profile *tls; /* certificates and settings; NULL: plain HTTP only */
-    uint64_t ticket_id; /* a ticket of another one means a full handshake */
+    uint64_t ticket_id;      /* a ticket of another one means a full handshake */
     uint64_t policy_id; /* equal ids: same client-certificate policy (421 across different ones) */
 };
 
@@ -128,7 +147,8 @@ struct snap_capture {
     uint32_t request_header_count;
     struct span response_headers[SNAP_CAPTURE_MAX];
     uint32_t response_header_count;
-    bool subject, issuer, serial; /* texts of the client's certificate */
+    const struct view *views;
+    uint32_t view_count;
 };
 
 struct snap_trust {
@@ -154,6 +174,8 @@ struct snap {
     uint32_t host_count;
     struct snap_name *names; /* exact names and, with the star cut off, wildcards (".example") */
     uint32_t name_mask;
+    uint64_t *set_names; /* hashes of all header names that locations set, folded; 0: free */
+    uint32_t set_name_mask;
     struct snap_upstream *upstreams;
     uint32_t upstream_count;
     struct snap_trust *trusts;
@@ -179,6 +201,16 @@ uint64_t snap_name_hash(struct span lower);
  * "*.example" is entered as ".example". Borrows the text as long as the snapshot lives.
  */
 void snap_name_put(struct snap *s, struct span lower, uint32_t host);
+
+/**
+ * Header names that a backend may take for the same have the same hash: case does not count, and '_' is '-'
+ * to whoever makes CGI variables of them. Never 0.
+ */
+uint64_t snap_header_hash(struct span name);
+/* Control: size of set_names is a power of two above twice the number of names. */
+void snap_header_put(struct snap *s, struct span name);
+/* Does any location set this header? Then no client may. */
+bool snap_header_is_set(const struct snap *s, struct span name);
 
 /* The host for a server name (any case, without port): exact, then wildcard; SNAP_NONE. */
 uint32_t snap_host_by_name(const struct snap *s, struct span name);

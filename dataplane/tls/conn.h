@@ -60,11 +60,12 @@ struct tls_conn {
     uint64_t sni_hash;   /* of the name in the ClientHello; 0: none */
     uint64_t ticket_tag; /* the one ticket of this handshake that was opened; 0: none yet */
     struct peer *ticket_peer;
+    const struct identity *identity; /* server: ours; held by the context's profile */
     int library_error;
     uint8_t state, why, alert_sent, alert_got;
     uint8_t verdict, verdict_len, verdict_depth;
     bool server : 1, asked : 1, resumed : 1, eof : 1, truncated : 1, notify_sent : 1, cert_seen : 1,
-        ticket_opened : 1, want_write : 1;
+        ticket_opened : 1, want_write : 1, secure_reneg : 1;
 };
 
 static inline void tls_count(struct tls_core *tc, enum tls_counter c)

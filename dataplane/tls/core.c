@@ -86,6 +86,30 @@ void tls_stream_info(const struct stream *s, struct tls_info *out)
     };
 }
 
+static uint16_t bits_of(struct WOLFSSL *ssl)
+{
+    switch (wolfSSL_get_current_cipher_suite(ssl)) {
+    case 0x1301: /* RFC 8446 B.4 */
+    case 0xc02b: /* RFC 5289 3.2 */
+    case 0xc02f:
+        return 128;
+    default:
+        return 256;
+    }
+}
+
+void tls_stream_more(const struct stream *s, struct tls_more *out)
+{
+    const struct tls_conn *c = tls_conn_of(s);
+
+    *out = (struct tls_more){.server_cert = c->identity ? identity_leaf(c->identity) : NULL,
+                             .secure_reneg = c->secure_reneg};
+    if (!c->ssl || c->state < TLS_ST_OPEN)
+        return;
+    out->cipher_bits = bits_of(c->ssl);
+    out->session_id = tls_session_id(c->ssl);
+}
+
 res tls_core_new(const struct tls_core_args *args, struct tls_core **out)
 {
     struct tls_core *tc = (struct tls_core *)calloc(1, sizeof(*tc));

@@ -15,7 +15,8 @@ enum {
     EXT_ALPN = 16,
     EXT_TICKET = 35,
     EXT_PSK = 41,
-    EXT_VERSIONS = 43
+    EXT_VERSIONS = 43,
+    EXT_RENEG = 0xff01, /* RFC 5746 3.2 */
 };
 
 /* Does the connection begin as an HTTP request would? */
@@ -145,6 +146,9 @@ static bool take_extension(uint16_t type, struct span body, struct hello *out)
         return take_list(body, &out->groups);
     case EXT_ALPN:
         return take_alpn(body, out);
+    case EXT_RENEG:
+        out->reneg = true;
+        return true;
     case EXT_TICKET:
     case EXT_PSK:
         out->has_ticket |= body.len > 0;
@@ -196,6 +200,7 @@ enum hello_result hello_parse(struct span in, uint8_t *scratch, struct hello *ou
     out->suites = rd_vec16(&c);
     compression = rd_vec8(&c);
     out->tls12 = out->version >= 0x0303;
+    out->reneg = hello_offers_u16(out->suites, 0x00ff); /* RFC 5746 3.3 */
     if (!rd_ok(&c) || session.len > 32 || out->suites.len < 2 || out->suites.len % 2 ||
         compression.len == 0)
         return HELLO_BAD;

@@ -32,6 +32,7 @@ struct hello {
     struct span groups;  /* supported_groups */
     struct span alpn;    /* ProtocolNameList, without its length */
     bool has_alpn;
+    bool reneg;      /* RFC 5746, by extension or by suite */
     bool has_ticket; /* session_ticket or pre_shared_key comes along */
 };
 

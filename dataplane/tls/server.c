@@ -143,6 +143,8 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
     c->policy_id = host->policy_id;
     c->ticket_id = host->ticket_id;
     c->asked = s->ask_cert;
+    c->identity = s->identity_count ? s->identities[identity] : NULL;
+    c->secure_reneg = h->reneg;
     c->sni_hash = h->has_name ? snap_name_hash(span_str(h->name)) : 0;
     if (!tls_conn_begin(c, tls_profile_ctx(host->tls, c->core->args.core, identity)) ||
         (alpn && wolfSSL_UseALPN(c->ssl, (char *)(uintptr_t)alpn, (unsigned)strlen(alpn),

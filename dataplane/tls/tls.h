@@ -92,7 +92,16 @@ struct tls_info {
     int library_error;             /* of wolfSSL; 0: none */
 };
 
+/* What only views ask for. */
+struct tls_more {
+    const struct cert *server_cert; /* ours, of this session; NULL: a client's session */
+    uint16_t cipher_bits;
+    bool secure_reneg;      /* the client knows RFC 5746 */
+    struct span session_id; /* until the next call that reads or writes */
+};
+
 bool tls_stream_is(const struct stream *s);
+void tls_stream_more(const struct stream *s, struct tls_more *out);
 void tls_stream_info(const struct stream *s, struct tls_info *out);
 /* The stream ended without close_notify: its end is not authentic (RFC 8446 6.1). */
 bool tls_stream_truncated(const struct stream *s);

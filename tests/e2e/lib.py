@@ -85,6 +85,21 @@ def connect(host="gw.example", ctx=None, timeout=10.0, **more):
     return (ctx or context()).wrap_socket(tcp(timeout), server_hostname=host, **more)
 
 
+def reconfigure(change):
+    """Puts change(text) in the place of the configuration; the old text."""
+    path = RUN + "/sallyport.conf"
+    with open(path) as f:
+        old = f.read()
+    with open(path, "w") as f:
+        f.write(change(old))
+    done = ctl("reload", ok=False)
+    if not done.get("ok"):
+        with open(path, "w") as f:
+            f.write(old)
+        raise AssertionError(done)
+    return old
+
+
 class Response:
     def __init__(self, status, fields, body):
         self.status, self.fields, self.body = status, fields, body

@@ -5,6 +5,7 @@
  */
 #include "crypto/sig.h"
 #include "crypto/verdict.h"
+#include "crypto/view.h"
 #include "fuzz/fuzz.h"
 
 #include <string.h>
@@ -75,6 +76,16 @@ static void look(const struct cert *c)
     cert_serial_text(&s, c->serial);
     while (cert_san_next(&it, &kind, &value))
         FUZZ_MUST(value.len <= c->san.len);
+    for (unsigned i = 0; view_name_at(i); i++) {
+        static char big[CERT_VIEW_MAX_B];
+        struct sb b = sb_of(big, sizeof(big));
+        const char *why;
+        struct view v;
+
+        if (view_compile(span_str(view_name_at(i)), &v, &why) && v.side == VIEW_CLIENT &&
+            cert_view(&b, &v, c, 1, 1795000000))
+            FUZZ_MUST(b.len > 0 && !b.cut);
+    }
     (void)verdict_name_matches(c, SPAN_LIT("gw.example"));
     (void)verdict_name_matches(c, SPAN_LIT("10.77.0.1"));
 }

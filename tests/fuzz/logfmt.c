@@ -13,7 +13,9 @@ static void render(const struct logfmt *f, struct span record)
 {
     static struct captures captures;
     const struct access_rec *rec = access_read(record);
-    struct snap_capture want = {.request_header_count = f->req_count,
+    struct snap_capture want = {.views = f->views,
+                                .view_count = f->view_count,
+                                .request_header_count = f->req_count,
                                 .response_header_count = f->resp_count};
     struct sb s = sb_of(out, sizeof(out));
 
@@ -35,7 +37,8 @@ static void render(const struct logfmt *f, struct span record)
 static struct span made_of(const struct logfmt *f, struct span rest)
 {
     struct access_wr w;
-    struct access_rec *rec = access_begin(&w, mem, sizeof(mem), f->req_count, f->resp_count);
+    struct access_rec *rec =
+        access_begin(&w, mem, sizeof(mem), f->req_count, f->resp_count, f->view_count);
 
     rec->status = rest.len ? (uint16_t)(rest.p[0] * 3) : 0;
     rec->flags = rest.len > 1 ? rest.p[1] : 0;
@@ -45,6 +48,8 @@ static struct span made_of(const struct logfmt *f, struct span rest)
         access_put(&w, (enum access_str)i, span_from(rest, i));
     for (unsigned i = 0; i < f->req_count + f->resp_count; i++)
         access_put_header(&w, i, span_from(rest, i));
+    for (unsigned i = 0; i < f->view_count; i++)
+        access_put_view(&w, i, span_from(rest, i));
     return span_of(mem, access_end(&w));
 }
 

@@ -172,7 +172,7 @@ bool fake_dp_request(unsigned core, const char *line, const char *agent, uint16_
     if (!mem)
         return false;
     rec = access_begin(&w, mem, ACCESS_MAX_B, want->request_header_count,
-                       want->response_header_count);
+                       want->response_header_count, want->view_count);
     rec->begin_ns = rec->end_ns = now_ns();
     rec->gen = fake_dp.now->gen;
     rec->status = status;

@@ -13,7 +13,7 @@ static struct span span_big(size_t len)
 static void what_is_written_is_read(void)
 {
     struct access_wr w;
-    struct access_rec *rec = access_begin(&w, mem, sizeof(mem), 2, 1);
+    struct access_rec *rec = access_begin(&w, mem, sizeof(mem), 2, 1, 0);
     const struct access_rec *got;
 
     rec->status = 404;
@@ -41,7 +41,7 @@ static void texts_are_cut_to_their_length(void)
     struct access_wr w;
     const struct access_rec *got;
 
-    access_begin(&w, mem, sizeof(mem), 1, 0);
+    access_begin(&w, mem, sizeof(mem), 1, 0, 0);
     access_put(&w, ACCESS_METHOD, span_big(100));
     access_put_header(&w, 0, span_big(5000));
     got = access_read(span_of(mem, access_end(&w)));
@@ -56,7 +56,7 @@ static void a_record_never_grows_beyond_its_bound(void)
     struct access_wr w;
     const struct access_rec *got;
 
-    access_begin(&w, mem, sizeof(mem), ACCESS_HEADERS_MAX, ACCESS_HEADERS_MAX);
+    access_begin(&w, mem, sizeof(mem), ACCESS_HEADERS_MAX, ACCESS_HEADERS_MAX, ACCESS_VIEWS_MAX);
     for (unsigned i = 0; i < ACCESS_STR_COUNT; i++)
         access_put(&w, (enum access_str)i, span_big(sizeof(big)));
     for (unsigned i = 0; i < 2 * ACCESS_HEADERS_MAX; i++)
@@ -73,7 +73,7 @@ static void the_smallest_room_is_enough(void)
 {
     struct access_wr w;
 
-    access_begin(&w, mem, ACCESS_MIN_B, ACCESS_HEADERS_MAX, ACCESS_HEADERS_MAX);
+    access_begin(&w, mem, ACCESS_MIN_B, ACCESS_HEADERS_MAX, ACCESS_HEADERS_MAX, ACCESS_VIEWS_MAX);
     access_put(&w, ACCESS_LINE, span_big(10));
     T_EQ(access_end(&w), ACCESS_MIN_B);
     T_OK(access_read(span_of(mem, access_end(&w))) != NULL);
@@ -83,7 +83,7 @@ static uint32_t sample(void)
 {
     struct access_wr w;
 
-    access_begin(&w, mem, sizeof(mem), 1, 1);
+    access_begin(&w, mem, sizeof(mem), 1, 1, 0);
     access_put(&w, ACCESS_LINE, SPAN_LIT("GET / HTTP/1.1"));
     access_put_header(&w, 1, SPAN_LIT("end"));
     return access_end(&w);
@@ -128,9 +128,10 @@ static void a_record_that_is_changed_stays_inside_itself(void)
     }
 }
 
-#define TESTS(X)                                                              \
-    X(what_is_written_is_read)                                                \
-    X(texts_are_cut_to_their_length) X(a_record_never_grows_beyond_its_bound) \
-        X(the_smallest_room_is_enough) X(a_record_that_is_cut_is_refused)     \
-            X(a_record_that_is_changed_stays_inside_itself)
+#define TESTS(X)                                                      \
+    X(what_is_written_is_read)                                        \
+    X(texts_are_cut_to_their_length)                                  \
+    X(a_record_never_grows_beyond_its_bound)                          \
+    X(the_smallest_room_is_enough) X(a_record_that_is_cut_is_refused) \
+        X(a_record_that_is_changed_stays_inside_itself)
 T_MAIN("access", TESTS)

@@ -7,7 +7,7 @@ static const struct access_rec *record(uint64_t gen, unsigned req, unsigned resp
 {
     static const char *const values[] = {"v0", "v1", "v2", "v3"};
     struct access_wr w;
-    struct access_rec *rec = access_begin(&w, mem, sizeof(mem), req, resp);
+    struct access_rec *rec = access_begin(&w, mem, sizeof(mem), req, resp, 0);
 
     rec->gen = gen;
     for (unsigned i = 0; i < req + resp; i++)
