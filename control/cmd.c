@@ -131,6 +131,8 @@ static json_t *run(struct ctl *c, const struct msg *m, struct report *r)
         return cmd_status(c);
     case MSG_STATS:
         return cmd_stats(c, m, r);
+    case MSG_CONNS:
+        return cmd_conns(c, m, r);
     case MSG_RELOAD:
         return do_reload(c, m, r);
     case MSG_CHECK:

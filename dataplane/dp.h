@@ -2,8 +2,8 @@
  * dp: all that control/ may call of the data plane.
  *
  * control/ changes the data plane in one way: it builds a snapshot and publishes it. It learns in two:
- * counters and the cores' rings. No call here waits for a core, but dp_publish and dp_stop, which
- * wait with a deadline.
+ * counters and the cores' rings. No call here waits for a core, but dp_publish, dp_stop and dp_connections,
+ * which wait with a deadline.
  */
 #ifndef SALLYPORT_DP_H
 #define SALLYPORT_DP_H
@@ -102,6 +102,35 @@ struct dp_status {
 };
 
 void dp_status(const struct dp *dp, unsigned core, struct dp_status *out);
+
+/* A TCP connection of a core, as `ss -ti` would show it. */
+struct dp_conn {
+    struct endpoint local, peer;
+    const char *state;
+    bool accepted, recovery; /* accepted: a client's; else one of ours to a backend */
+    uint8_t backoff;
+    uint16_t mss;
+    uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
+    uint32_t cwnd_b, ssthresh_b, in_flight_b, snd_wnd_b, rcv_wnd_b, rx_queued_b, tx_queued_b;
+    uint32_t retrans, idle_ms;
+    uint64_t bytes_in, bytes_out;
+};
+
+struct dp_conn_filter {
+    bool by_peer;
+    struct ip_prefix peer;
+    uint16_t port;  /* of either end; 0: any */
+    char state[16]; /* "": any */
+};
+
+/**
+ * Connections of a core from *cursor on (0: from the start); *cursor becomes where to go on, or 0. The core
+ * is not stopped: what comes and goes meanwhile may be missing.
+ * Returns  how many of `out`, which has room for DP_CONNS_BATCH; -1: no answer within timeout_ms
+ */
+#define DP_CONNS_BATCH 64
+int dp_connections(struct dp *dp, unsigned core, const struct dp_conn_filter *f, uint32_t *cursor,
+                   uint32_t timeout_ms, struct dp_conn *out);
 
 /* One line per port: device, driver, steering mode and why, link, offloads. */
 void dp_port_text(const struct dp *dp, uint32_t port, struct sb *out);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "core/clock.h"
+#include "core/walk.h"
 #include "crypto/peer.h"
 #include "crypto/ticket.h"
 #include "crypto/wolf.h"
@@ -53,6 +54,7 @@ struct core {
     _Alignas(64) uint32_t cmd; /* enum core_cmd; control writes */
 
     _Alignas(64) struct core_pub pub;
+    struct walk walk; /* connections, when control asks for them */
 
     _Alignas(64) uint64_t now_ns;
     uint64_t wall_offset_ns, wall_next_ns;

@@ -368,3 +368,10 @@ void dp_version_text(struct sb *out, bool verbose)
     if (verbose)
         sb_str(out, "\n");
 }
+
+int dp_connections(struct dp *dp, unsigned core, const struct dp_conn_filter *f, uint32_t *cursor,
+                   uint32_t timeout_ms, struct dp_conn *out)
+{
+    _Static_assert(DP_CONNS_BATCH == WALK_BATCH, "a batch is a batch");
+    return walk_ask(&dp->cores[core]->walk, f, cursor, timeout_ms, out);
+}

@@ -240,6 +240,7 @@ int core_main(void *arg)
         turn(c);
         rte_rcu_qsbr_quiescent(c->qsbr, c->id);
         publish(c);
+        walk_turn(&c->walk, c->tcp);
         if (c->poll == DP_POLL_ADAPTIVE)
             maybe_nap(c);
     }

@@ -24,6 +24,7 @@ static void fill(const struct tcp *t, const struct tcp_conn *c, struct tcp_info 
         .ts = c->opts & TCP_OPT_TS,
         .sack = c->opts & TCP_OPT_SACK,
         .ecn = c->opts & TCP_OPT_ECN,
+        .passive = c->flags & TCPF_PASSIVE,
         .in_recovery = c->flags & (TCPF_RECOVERY | TCPF_LOSS),
         .bytes_in = c->bytes_in,
         .bytes_out = c->bytes_out,

@@ -190,7 +190,7 @@ struct tcp_info {
     uint32_t rx_queued_b, tx_queued_b;
     uint16_t snd_mss, rcv_mss;
     uint8_t snd_wscale, rcv_wscale, backoff;
-    bool ts, sack, ecn, in_recovery;
+    bool ts, sack, ecn, in_recovery, passive;
     uint64_t bytes_in, bytes_out;
     uint32_t retrans_segs;
     uint64_t idle_us;
