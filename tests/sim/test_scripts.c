@@ -46,7 +46,8 @@ int main(int argc, char **argv)
         if (only && strcmp(only, scripts[i].id) != 0)
             continue;
         scripts[kept] = scripts[i];
-        CU_add_test(suite, strdup(scripts[kept++].id), one);
+        CU_add_test(suite, scripts[kept].id, one);
+        kept++;
     }
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_basic_run_tests();
