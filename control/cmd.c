@@ -58,10 +58,11 @@ static json_t *do_reload(struct ctl *c, const struct msg *m, struct report *r)
 
     if (!IS_OK(ctl_reload(c, file, r)))
         return NULL;
-    return with_warnings(json_pack("{s:b,s:I,s:I}", "ok", 1, "generation",
-                                   (json_int_t)c->now->snap.gen, "adopted_us",
-                                   (json_int_t)(c->adopted_ns / 1000)),
-                         r);
+    return with_warnings(
+        json_pack("{s:b,s:I,s:I,s:I,s:i}", "ok", 1, "generation", (json_int_t)c->now->snap.gen,
+                  "adopted_us", (json_int_t)(c->adopted_ns / 1000), "effect_us",
+                  (json_int_t)c->effect_us, "effect_cores_left", (int)c->effect_cores_left),
+        r);
 }
 
 static json_t *do_check(struct ctl *c, const struct msg *m, struct report *r)

@@ -35,6 +35,8 @@ static json_t *core_status(const struct ctl *c, unsigned core)
                                     : s.draining ? "draining"
                                                  : "running"));
     json_object_set_new(o, "generation", number(s.gen));
+    json_object_set_new(o, "effect_generation", number(s.effect_gen));
+    json_object_set_new(o, "effect_us", number(s.effect_us));
     json_object_set_new(o, "idle_percent", number(s.turns ? s.idle_turns * 100 / s.turns : 0));
     json_object_set_new(o, "turn_us_max", number(s.turn_ns_max / 1000));
     json_object_set_new(o, "tcp", number(s.tcp_conns));

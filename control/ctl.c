@@ -160,6 +160,39 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     return OK;
 }
 
+#define EFFECT_MS 200 /* the answer to a reload waits so long for the open connections */
+
+/* Cores that have not yet looked at all their connections; the longest time of the others. */
+static uint32_t effect_left(const struct ctl *c, uint64_t gen, uint64_t *us)
+{
+    uint32_t left = 0;
+
+    *us = 0;
+    for (unsigned i = 0; i < dp_cores(c->dp); i++) {
+        struct dp_status s;
+
+        dp_status(c->dp, i, &s);
+        if (s.effect_gen != gen)
+            left++;
+        else if (s.effect_us > *us)
+            *us = s.effect_us;
+    }
+    return left;
+}
+
+static void wait_effect(struct ctl *c, uint64_t gen)
+{
+    const struct timespec ms = {0, 1000000};
+
+    for (int i = 0; i < EFFECT_MS; i++) {
+        c->effect_cores_left = effect_left(c, gen, &c->effect_us);
+        if (c->effect_cores_left == 0)
+            return;
+        (void)ctl_drain(c);
+        nanosleep(&ms, NULL);
+    }
+}
+
 static res publish(struct ctl *c, struct gen *next, struct report *report)
 {
     struct snap *old = NULL;
@@ -170,6 +203,7 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
         r = dp_publish(c->dp, &next->snap, CTL_PUBLISH_MS, &old, &c->adopted_ns);
     if (IS_OK(r)) {
         c->loaded_s = ctl_wall_s();
+        wait_effect(c, next->snap.gen);
         return OK;
     }
     report_add(report, REPORT_ERROR, NULL, 0, "the configuration before is still in force",
@@ -283,13 +317,15 @@ static res reload(struct ctl *c, const char *file, struct report *report)
 
 static void say_reload(struct ctl *c, bool good, const char *file, const struct report *report)
 {
-    char gen[32], us[32];
+    char gen[32], us[32], effect[32];
 
     elog_report(&c->elog, good ? "config.warning" : "config.mistake", report);
     snprintf(gen, sizeof(gen), "%llu", (unsigned long long)c->now->snap.gen);
     snprintf(us, sizeof(us), "%llu", (unsigned long long)(c->adopted_ns / 1000));
+    snprintf(effect, sizeof(effect), "%llu", (unsigned long long)c->effect_us);
     if (good)
-        elog(&c->elog, LOG_INFO, "reload.done", "file", file, "gen", gen, "adopted_us", us, NULL);
+        elog(&c->elog, LOG_INFO, "reload.done", "file", file, "gen", gen, "adopted_us", us,
+             "effect_us", c->effect_cores_left ? "pending" : effect, NULL);
     else
         elog(&c->elog, LOG_OPER, "reload.refused", "file", file, "gen", gen, NULL);
 }

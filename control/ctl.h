@@ -42,11 +42,13 @@ struct ctl {
     struct captures captures;
     struct sink access;
     struct elog elog;
-    char *line;          /* ACCESS_TEXT_MAX_B */
-    uint64_t started_ns; /* CLOCK_MONOTONIC */
-    int64_t loaded_s;    /* wall clock of the last publication */
-    uint64_t adopted_ns; /* how long all cores took for it */
-    uint64_t last_gen;   /* numbers are never used twice */
+    char *line;                 /* ACCESS_TEXT_MAX_B */
+    uint64_t started_ns;        /* CLOCK_MONOTONIC */
+    int64_t loaded_s;           /* wall clock of the last publication */
+    uint64_t adopted_ns;        /* how long all cores took for it */
+    uint64_t effect_us;         /* until it had reached the open connections, on the slowest core */
+    uint32_t effect_cores_left; /* that had not yet when the answer was given */
+    uint64_t last_gen;          /* numbers are never used twice */
     uint64_t reloads_good, reloads_bad;
     uint64_t records_bad; /* in a ring, not whole */
     uint64_t lost_said[SNAP_CORES_MAX];

@@ -154,6 +154,7 @@ struct snap_capture {
 struct snap_trust {
     struct trust *trust;
     struct span name;
+    uint64_t key; /* of the name: the same set in another generation. Never 0 */
 };
 
 struct snap;
@@ -167,6 +168,7 @@ struct snap_name {
 
 struct snap {
     uint64_t gen;
+    uint64_t published_ns; /* by the cores' clock */
     uint32_t cores; /* how many contexts each tls_profile has */
     struct snap_listener *listeners;
     uint32_t listener_count;
