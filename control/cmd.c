@@ -65,6 +65,19 @@ static json_t *do_reload(struct ctl *c, const struct msg *m, struct report *r)
         r);
 }
 
+static json_t *do_tickets(struct ctl *c, const struct msg *m, struct report *r)
+{
+    const char *file = m->args[0].given ? m->args[0].text : NULL;
+    const char *keys = m->args[1].given ? m->args[1].text : NULL;
+
+    if (!IS_OK(ctl_tickets(c, file, keys, r)))
+        return NULL;
+    return with_warnings(json_pack("{s:b,s:I,s:i}", "ok", 1, "generation",
+                                   (json_int_t)c->now->snap.gen, "ticket_keys",
+                                   (int)c->now->snap.ticket_keys.n),
+                         r);
+}
+
 static json_t *do_check(struct ctl *c, const struct msg *m, struct report *r)
 {
     if (!IS_OK(ctl_check(m->args[0].given ? m->args[0].text : c->file, r)))
@@ -134,6 +147,8 @@ static json_t *run(struct ctl *c, const struct msg *m, struct report *r)
         return cmd_stats(c, m, r);
     case MSG_RELOAD:
         return do_reload(c, m, r);
+    case MSG_TICKETS:
+        return do_tickets(c, m, r);
     case MSG_CHECK:
         return do_check(c, m, r);
     case MSG_CONFIG:

@@ -74,6 +74,7 @@ static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct 
                            .number = c->last_gen + 1,
                            .cores = c->dp_cfg.core_count,
                            .now_s = ctl_wall_s(),
+                           .pushed = &c->pushed,
                            .breathe = breathe,
                            .ctx = c};
 
@@ -251,6 +252,7 @@ void ctl_close(struct ctl *c)
     arena_fini(&c->boot);
     free(c->file);
     free(c->line);
+    explicit_bzero(&c->pushed, sizeof(c->pushed));
     free(c);
 }
 
@@ -354,6 +356,26 @@ res ctl_reload(struct ctl *c, const char *file, struct report *report)
     say_reload(c, IS_OK(r), name ? name : "?", report);
     free(name);
     reap(c);
+    return r;
+}
+
+res ctl_tickets(struct ctl *c, const char *file, const char *keys, struct report *report)
+{
+    struct ticket_set next = {.n = 0}, before = c->pushed;
+    res r = OK;
+
+    if (file)
+        r = ticket_set_load(file, report, &next);
+    else if (keys)
+        r = ticket_set_parse(span_str(keys), "keys", report, &next);
+    if (IS_OK(r)) {
+        c->pushed = next;
+        r = ctl_reload(c, NULL, report);
+        if (!IS_OK(r))
+            c->pushed = before;
+    }
+    explicit_bzero(&next, sizeof(next));
+    explicit_bzero(&before, sizeof(before));
     return r;
 }
 

@@ -86,6 +86,7 @@ static void adopt(struct core *c)
         return;
     c->snap = s;
     c->log.level = s->log_level;
+    tickets_use(&c->tickets, &s->ticket_keys);
     px_adopt(c->px, s);
     listen_as(c, s);
     ctr_add(&c->ctr[CORE_CTR_ADOPTED], 1);

@@ -14,6 +14,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/view.h"
+#include "crypto/ticket.h"
 #include "crypto/tls_ctx.h"
 #include "crypto/trust.h"
 
@@ -168,8 +169,9 @@ struct snap_name {
 
 struct snap {
     uint64_t gen;
-    uint64_t published_ns; /* by the cores' clock */
-    uint32_t cores; /* how many contexts each tls_profile has */
+    uint64_t published_ns;         /* by the cores' clock */
+    struct ticket_set ticket_keys; /* Secret. None: each process has its own */
+    uint32_t cores;                /* how many contexts each tls_profile has */
     struct snap_listener *listeners;
     uint32_t listener_count;
     struct snap_host *hosts;
