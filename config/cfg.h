@@ -281,6 +281,7 @@ struct cfg {
     } upstreams;
     struct cfg_limits *limits;
     struct cfg_timeouts *timeouts;
+    const char *ticket_keys; /* NULL: own ones */
     uint32_t min_rsa_bits;
     bool server_header;
     struct cfg_access_log *access_log; /* NULL: none */

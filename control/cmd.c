@@ -58,9 +58,23 @@ static json_t *do_reload(struct ctl *c, const struct msg *m, struct report *r)
 
     if (!IS_OK(ctl_reload(c, file, r)))
         return NULL;
-    return with_warnings(json_pack("{s:b,s:I,s:I}", "ok", 1, "generation",
-                                   (json_int_t)c->now->snap.gen, "adopted_us",
-                                   (json_int_t)(c->adopted_ns / 1000)),
+    return with_warnings(
+        json_pack("{s:b,s:I,s:I,s:I,s:i}", "ok", 1, "generation", (json_int_t)c->now->snap.gen,
+                  "adopted_us", (json_int_t)(c->adopted_ns / 1000), "effect_us",
+                  (json_int_t)c->effect_us, "effect_cores_left", (int)c->effect_cores_left),
+        r);
+}
+
+static json_t *do_tickets(struct ctl *c, const struct msg *m, struct report *r)
+{
+    const char *file = m->args[0].given ? m->args[0].text : NULL;
+    const char *keys = m->args[1].given ? m->args[1].text : NULL;
+
+    if (!IS_OK(ctl_tickets(c, file, keys, r)))
+        return NULL;
+    return with_warnings(json_pack("{s:b,s:I,s:i}", "ok", 1, "generation",
+                                   (json_int_t)c->now->snap.gen, "ticket_keys",
+                                   (int)c->now->snap.ticket_keys.n),
                          r);
 }
 
@@ -135,6 +149,8 @@ static json_t *run(struct ctl *c, const struct msg *m, struct report *r)
         return cmd_conns(c, m, r);
     case MSG_RELOAD:
         return do_reload(c, m, r);
+    case MSG_TICKETS:
+        return do_tickets(c, m, r);
     case MSG_CHECK:
         return do_check(c, m, r);
     case MSG_CONFIG:

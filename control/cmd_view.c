@@ -35,6 +35,8 @@ static json_t *core_status(const struct ctl *c, unsigned core)
                                     : s.draining ? "draining"
                                                  : "running"));
     json_object_set_new(o, "generation", number(s.gen));
+    json_object_set_new(o, "effect_generation", number(s.effect_gen));
+    json_object_set_new(o, "effect_us", number(s.effect_us));
     json_object_set_new(o, "idle_percent", number(s.turns ? s.idle_turns * 100 / s.turns : 0));
     json_object_set_new(o, "turn_us_max", number(s.turn_ns_max / 1000));
     json_object_set_new(o, "tcp", number(s.tcp_conns));
@@ -126,6 +128,7 @@ json_t *cmd_status(const struct ctl *c)
     json_object_set_new(o, "generations_in_use", number(ctl_retired_count(c) + 1));
     json_object_set_new(o, "reloads", number(c->reloads_good));
     json_object_set_new(o, "reloads_refused", number(c->reloads_bad));
+    json_object_set_new(o, "ticket_keys", number(c->now->snap.ticket_keys.n));
     json_object_set_new(o, "hosts", number(c->now->snap.host_count));
     json_object_set_new(o, "upstreams", number(c->now->snap.upstream_count));
     json_object_set_new(o, "member_slots", number(slots_used(c->slots)));

@@ -74,6 +74,7 @@ static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct 
                            .number = c->last_gen + 1,
                            .cores = c->dp_cfg.core_count,
                            .now_s = ctl_wall_s(),
+                           .pushed = &c->pushed,
                            .breathe = breathe,
                            .ctx = c};
 
@@ -160,6 +161,39 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     return OK;
 }
 
+#define EFFECT_MS 200 /* the answer to a reload waits so long for the open connections */
+
+/* Cores that have not yet looked at all their connections; the longest time of the others. */
+static uint32_t effect_left(const struct ctl *c, uint64_t gen, uint64_t *us)
+{
+    uint32_t left = 0;
+
+    *us = 0;
+    for (unsigned i = 0; i < dp_cores(c->dp); i++) {
+        struct dp_status s;
+
+        dp_status(c->dp, i, &s);
+        if (s.effect_gen != gen)
+            left++;
+        else if (s.effect_us > *us)
+            *us = s.effect_us;
+    }
+    return left;
+}
+
+static void wait_effect(struct ctl *c, uint64_t gen)
+{
+    const struct timespec ms = {0, 1000000};
+
+    for (int i = 0; i < EFFECT_MS; i++) {
+        c->effect_cores_left = effect_left(c, gen, &c->effect_us);
+        if (c->effect_cores_left == 0)
+            return;
+        (void)ctl_drain(c);
+        nanosleep(&ms, NULL);
+    }
+}
+
 static res publish(struct ctl *c, struct gen *next, struct report *report)
 {
     struct snap *old = NULL;
@@ -170,6 +204,7 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
         r = dp_publish(c->dp, &next->snap, CTL_PUBLISH_MS, &old, &c->adopted_ns);
     if (IS_OK(r)) {
         c->loaded_s = ctl_wall_s();
+        wait_effect(c, next->snap.gen);
         return OK;
     }
     report_add(report, REPORT_ERROR, NULL, 0, "the configuration before is still in force",
@@ -217,6 +252,7 @@ void ctl_close(struct ctl *c)
     arena_fini(&c->boot);
     free(c->file);
     free(c->line);
+    explicit_bzero(&c->pushed, sizeof(c->pushed));
     free(c);
 }
 
@@ -283,13 +319,15 @@ static res reload(struct ctl *c, const char *file, struct report *report)
 
 static void say_reload(struct ctl *c, bool good, const char *file, const struct report *report)
 {
-    char gen[32], us[32];
+    char gen[32], us[32], effect[32];
 
     elog_report(&c->elog, good ? "config.warning" : "config.mistake", report);
     snprintf(gen, sizeof(gen), "%llu", (unsigned long long)c->now->snap.gen);
     snprintf(us, sizeof(us), "%llu", (unsigned long long)(c->adopted_ns / 1000));
+    snprintf(effect, sizeof(effect), "%llu", (unsigned long long)c->effect_us);
     if (good)
-        elog(&c->elog, LOG_INFO, "reload.done", "file", file, "gen", gen, "adopted_us", us, NULL);
+        elog(&c->elog, LOG_INFO, "reload.done", "file", file, "gen", gen, "adopted_us", us,
+             "effect_us", c->effect_cores_left ? "pending" : effect, NULL);
     else
         elog(&c->elog, LOG_OPER, "reload.refused", "file", file, "gen", gen, NULL);
 }
@@ -318,6 +356,26 @@ res ctl_reload(struct ctl *c, const char *file, struct report *report)
     say_reload(c, IS_OK(r), name ? name : "?", report);
     free(name);
     reap(c);
+    return r;
+}
+
+res ctl_tickets(struct ctl *c, const char *file, const char *keys, struct report *report)
+{
+    struct ticket_set next = {.n = 0}, before = c->pushed;
+    res r = OK;
+
+    if (file)
+        r = ticket_set_load(file, report, &next);
+    else if (keys)
+        r = ticket_set_parse(span_str(keys), "keys", report, &next);
+    if (IS_OK(r)) {
+        c->pushed = next;
+        r = ctl_reload(c, NULL, report);
+        if (!IS_OK(r))
+            c->pushed = before;
+    }
+    explicit_bzero(&next, sizeof(next));
+    explicit_bzero(&before, sizeof(before));
     return r;
 }
 

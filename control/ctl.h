@@ -45,8 +45,12 @@ struct ctl {
     char *line;          /* ACCESS_TEXT_MAX_B */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     int64_t loaded_s;    /* wall clock of the last publication */
+    struct ticket_set
+        pushed;          /* Secret. Ticket keys that came over the socket; they outlive reloads */
     uint64_t adopted_ns; /* how long all cores took for it */
-    uint64_t last_gen;   /* numbers are never used twice */
+    uint64_t effect_us;  /* until it had reached the open connections, on the slowest core */
+    uint32_t effect_cores_left; /* that had not yet when the answer was given */
+    uint64_t last_gen;          /* numbers are never used twice */
     uint64_t reloads_good, reloads_bad;
     uint64_t records_bad; /* in a ring, not whole */
     uint64_t lost_said[SNAP_CORES_MAX];
@@ -60,6 +64,12 @@ MUST_CHECK res ctl_start(struct ctl *c, struct report *report);
 void ctl_close(struct ctl *c);
 
 /* What `sallyport --check` and the command `check` do: everything but using it. */
+/**
+ * Ticket keys from a file or a text instead of the configuration's, in force with the next generation, which
+ * is made at once; both NULL: those of the configuration again.
+ */
+MUST_CHECK res ctl_tickets(struct ctl *c, const char *file, const char *keys,
+                           struct report *report);
 MUST_CHECK res ctl_check(const char *file, struct report *report);
 
 /**

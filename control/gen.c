@@ -75,21 +75,34 @@ static res rooms(struct build *b)
     return OK;
 }
 
+static res ticket_keys(struct build *b)
+{
+    struct ticket_set *keys = &b->g->snap.ticket_keys;
+
+    if (b->in->pushed && b->in->pushed->n) {
+        *keys = *b->in->pushed;
+        return OK;
+    }
+    return b->cfg->ticket_keys ? ticket_set_load(b->cfg->ticket_keys, b->report, keys) : OK;
+}
+
 static res steps(struct build *b)
 {
     uint32_t before = b->report->errors;
-    res ids, hosts, ups, rest;
+    res tickets, ids, hosts, ups, rest;
 
     TRY(rooms(b));
     scalars(b);
     capture(b);
     /* Each step is taken although one before it failed, so that all mistakes are said. */
+    tickets = ticket_keys(b);
     ids = build_identities(b);
     if (ids.code == RES_NOMEM)
         return ids;
     hosts = build_hosts(b);
     ups = build_upstreams(b);
     rest = build_unused_trusts(b);
+    TRY(tickets);
     TRY(ids);
     TRY(hosts);
     TRY(ups);
@@ -126,6 +139,7 @@ void gen_free(struct gen *g, struct slots *slots)
     }
     cfg_free(g->cfg);
     arena_fini(&g->arena);
+    explicit_bzero(&g->snap.ticket_keys, sizeof(g->snap.ticket_keys));
     free(g);
 }
 

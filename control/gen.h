@@ -28,7 +28,8 @@ struct gen_input {
     struct slots *slots;
     uint64_t number;
     uint32_t cores;
-    int64_t now_s; /* since 1970 */
+    int64_t now_s;                   /* since 1970 */
+    const struct ticket_set *pushed; /* go before the file's; NULL: none */
     /* Called between pieces of work that take long; may be NULL. */
     void (*breathe)(void *ctx);
     void *ctx;

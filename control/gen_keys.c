@@ -126,6 +126,7 @@ res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index)
     if (!name)
         return ERR(NOMEM);
     s->trusts[*index].name = span_str(name);
+    s->trusts[*index].key = snap_name_hash(span_str(name)) | 1;
     TRY(gen_load_trust(b->cfg, list, name, b->report, &t));
     s->trusts[*index].trust = shared_trust(b, t);
     return OK;

@@ -1,5 +1,6 @@
 #include "crypto/ticket.h"
 
+#include "crypto/pem.h"
 #include "crypto/secret.h"
 
 #include <wolfssl/options.h>
@@ -74,25 +75,119 @@ static bool run_gcm(bool seal, const struct ticket_key *k, const uint8_t nonce[T
     return r == 0;
 }
 
+/* --- keys that are given --- */
+
+static int nibble(uint8_t c)
+{
+    c = ascii_lower(c);
+    return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool add_key(struct ticket_set *set, struct span hex)
+{
+    uint8_t secret[TICKET_SEED_B], name[32];
+    struct ticket_key *k = &set->k[set->n];
+
+    if (hex.len != 2 * sizeof(secret))
+        return false;
+    for (size_t i = 0; i < sizeof(secret); i++) {
+        if (nibble(hex.p[2 * i]) < 0 || nibble(hex.p[2 * i + 1]) < 0)
+            return false;
+        secret[i] = (uint8_t)(nibble(hex.p[2 * i]) << 4 | nibble(hex.p[2 * i + 1]));
+    }
+    derive(secret, "key", k->key);
+    derive(secret, "name", name);
+    memcpy(k->name, name, TICKET_NAME_B);
+    secret_wipe(secret, sizeof(secret));
+    set->n++;
+    return true;
+}
+
+static struct span line_of(struct span text)
+{
+    struct span line = span_first(text, span_find(text, '\n'));
+
+    line = span_trim(span_first(line, span_find(line, '#')));
+    if (line.len && line.p[line.len - 1] == '\r')
+        line.len--;
+    return span_trim(line);
+}
+
+res ticket_set_parse(struct span text, const char *file, struct report *report,
+                     struct ticket_set *out)
+{
+    const char *wrong = NULL;
+    int at = 1;
+
+    memset(out, 0, sizeof(*out));
+    for (; text.len && !wrong; at++, text = span_from(text, span_find(text, '\n') + 1)) {
+        struct span line = line_of(text);
+
+        if (line.len && out->n == TICKET_KEYS_MAX)
+            wrong = "more than 4 ticket keys";
+        else if (line.len && !add_key(out, line))
+            wrong = "a ticket key is a line of 64 hex digits"; /* what stands there is a secret */
+    }
+    if (!wrong && out->n == 0)
+        wrong = "there is no ticket key in it";
+    if (!wrong)
+        return OK;
+    report_add(report, REPORT_ERROR, file, at - 1, "make one: openssl rand -hex 32", "%s", wrong);
+    secret_wipe(out, sizeof(*out));
+    return ERR(INVALID);
+}
+
+res ticket_set_load(const char *file, struct report *report, struct ticket_set *out)
+{
+    struct arena a;
+    struct span text;
+    res r;
+
+    arena_init(&a);
+    r = pem_read(&a, file, report, &text);
+    if (IS_OK(r)) {
+        r = ticket_set_parse(text, file, report, out);
+        secret_wipe((void *)(uintptr_t)text.p, text.len);
+    }
+    arena_fini(&a);
+    return r;
+}
+
+void tickets_use(struct tickets *t, const struct ticket_set *set)
+{
+    t->given = *set;
+}
+
+static const struct ticket_key *find(const struct tickets *t, const uint8_t name[TICKET_NAME_B])
+{
+    for (uint32_t i = 0; i < t->given.n; i++) {
+        if (memcmp(name, t->given.k[i].name, TICKET_NAME_B) == 0)
+            return &t->given.k[i];
+    }
+    if (memcmp(name, t->now.name, TICKET_NAME_B) == 0)
+        return &t->now;
+    if (t->has_before && memcmp(name, t->before.name, TICKET_NAME_B) == 0)
+        return &t->before;
+    return NULL;
+}
+
 bool ticket_seal(const struct tickets *t, uint8_t name[TICKET_NAME_B],
                  const uint8_t nonce[TICKET_NONCE_B], uint8_t *text, size_t len,
                  uint8_t tag[TICKET_TAG_B])
 {
-    memcpy(name, t->now.name, TICKET_NAME_B);
-    return run_gcm(true, &t->now, nonce, text, len, tag);
+    const struct ticket_key *k = t->given.n ? &t->given.k[0] : &t->now;
+
+    memcpy(name, k->name, TICKET_NAME_B);
+    return run_gcm(true, k, nonce, text, len, tag);
 }
 
 bool ticket_open(const struct tickets *t, const uint8_t name[TICKET_NAME_B],
                  const uint8_t nonce[TICKET_NONCE_B], uint8_t *text, size_t len,
                  const uint8_t tag[TICKET_TAG_B])
 {
-    const struct ticket_key *k = NULL;
+    const struct ticket_key *k = find(t, name);
     uint8_t copy[TICKET_TAG_B];
 
-    if (memcmp(name, t->now.name, TICKET_NAME_B) == 0)
-        k = &t->now;
-    else if (t->has_before && memcmp(name, t->before.name, TICKET_NAME_B) == 0)
-        k = &t->before;
     if (!k)
         return false;
     memcpy(copy, tag, TICKET_TAG_B);

@@ -5,11 +5,14 @@
  * is in memory later, and nobody has to publish anything.
  *
  * The present key seals, the present and the previous one open.
+ *
+ * Appliances that stand side by side are given keys instead, all of them the same: the first seals, all open.
+ * To rotate: put the new key first, and take the last one away later.
  */
 #ifndef SALLYPORT_CRYPTO_TICKET_H
 #define SALLYPORT_CRYPTO_TICKET_H
 
-#include "base/res.h"
+#include "base/report.h"
 #include "base/span.h"
 
 #define TICKET_SEED_B  32
@@ -24,17 +27,34 @@ struct ticket_key {
     uint8_t key[32];
 };
 
+#define TICKET_KEYS_MAX 4
+
+/* Secret. Keys that were given; n == 0: none. */
+struct ticket_set {
+    struct ticket_key k[TICKET_KEYS_MAX];
+    uint32_t n;
+};
+
+/* Lines of 64 hex digits, the key that seals first; '#' begins a comment. `file`: for messages. */
+MUST_CHECK res ticket_set_parse(struct span text, const char *file, struct report *report,
+                                struct ticket_set *out);
+MUST_CHECK res ticket_set_load(const char *file, struct report *report, struct ticket_set *out);
+
 /* Secret. One core's. */
 struct tickets {
     uint8_t chain[TICKET_SEED_B];
     int64_t epoch; /* of `now`; -1: not begun */
     struct ticket_key now, before;
     bool has_before;
+    struct ticket_set given;
 };
 
 /* All cores of a process: the same seed and the same start time. */
 void tickets_init(struct tickets *t, const uint8_t seed[TICKET_SEED_B], int64_t start_s);
 void tickets_fini(struct tickets *t);
+
+/* From now on these keys; none: those of the chain. Tickets of the chain's keys open in any case. */
+void tickets_use(struct tickets *t, const struct ticket_set *set);
 
 /* Bring the keys up to date. Bound: one step per hour gone by, at most 3 a call. */
 void tickets_tick(struct tickets *t, int64_t now_s);

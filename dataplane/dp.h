@@ -91,6 +91,8 @@ void dp_counters(const struct dp *dp, uint32_t block, int core /* -1: all */, ui
 struct dp_status {
     bool running, draining;
     uint64_t gen; /* adopted generation */
+    /* The generation that has reached all open connections, and how long after its publication. */
+    uint64_t effect_gen, effect_us;
     uint64_t turns, idle_turns, turn_ns_max;
     uint32_t tcp_conns, tcp_reqs, tcp_time_wait;
     uint32_t clients, requests, backends_idle, backends_busy;

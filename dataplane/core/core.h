@@ -34,6 +34,7 @@ enum core_cmd { CORE_RUN, CORE_DRAIN, CORE_ABORT, CORE_EXIT };
 /* Read by control. Relaxed loads: slightly old is good enough. */
 struct core_pub {
     _Alignas(64) uint64_t gen; /* adopted */
+    uint64_t effect_gen, effect_us;
     uint64_t turn_ns_max;
     uint32_t tcp_conns, tcp_reqs, tcp_time_wait;
     uint32_t clients, requests, backends_idle, backends_busy;

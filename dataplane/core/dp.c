@@ -177,6 +177,7 @@ res dp_publish(struct dp *dp, struct snap *next, uint32_t timeout_ms, struct sna
     uint64_t token;
 
     *old = dp->published;
+    next->published_ns = begin;
     __atomic_store_n(&dp->published, next, __ATOMIC_RELEASE);
     if (!dp->launched)
         TRY(launch(dp));
@@ -322,6 +323,8 @@ void dp_status(const struct dp *dp, unsigned core, struct dp_status *out)
         .running = READ(c->pub.running),
         .draining = READ(c->pub.draining),
         .gen = READ(c->pub.gen),
+        .effect_gen = READ(c->pub.effect_gen),
+        .effect_us = READ(c->pub.effect_us),
         .turns = ctr_read(&c->ctr[CORE_CTR_TURNS]),
         .idle_turns = ctr_read(&c->ctr[CORE_CTR_IDLE_TURNS]),
         .turn_ns_max = READ(c->pub.turn_ns_max),

@@ -86,6 +86,7 @@ static void adopt(struct core *c)
         return;
     c->snap = s;
     c->log.level = s->log_level;
+    tickets_use(&c->tickets, &s->ticket_keys);
     px_adopt(c->px, s);
     listen_as(c, s);
     ctr_add(&c->ctr[CORE_CTR_ADOPTED], 1);
@@ -125,6 +126,17 @@ static bool obey(struct core *c)
 }
 
 /* --- what control sees --- */
+
+/* Word of a change that has reached all connections is not held back. */
+static void publish_effect(struct core *c)
+{
+    uint64_t us, gen = px_effect(c->px, &us);
+
+    if (gen == c->pub.effect_gen)
+        return;
+    __atomic_store_n(&c->pub.effect_us, us, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->pub.effect_gen, gen, __ATOMIC_RELEASE);
+}
 
 static void publish(struct core *c)
 {
@@ -173,6 +185,8 @@ static void maybe_nap(struct core *c)
     uint64_t idle = c->now_ns - c->idle_since_ns, nap = 0, until;
     struct timespec ts = {0, 0};
 
+    if (px_sweeping(c->px))
+        return;
     for (size_t i = 0; i < ARRAY_LEN(naps) && nap == 0; i++) {
         if (idle >= naps[i].idle_ns)
             nap = naps[i].nap_ns;
@@ -203,6 +217,7 @@ static void turn(struct core *c)
     packets = net_core_poll(c->net, c->now_ns);
     tcp_timers(c->tcp);
     px_timers(c->px);
+    px_sweep(c->px);
     tcp_upcalls(c->tcp);
     tcp_flush(c->tcp);
     net_core_flush(c->net, c->now_ns);
@@ -239,6 +254,7 @@ int core_main(void *arg)
             break;
         turn(c);
         rte_rcu_qsbr_quiescent(c->qsbr, c->id);
+        publish_effect(c);
         publish(c);
         walk_turn(&c->walk, c->tcp);
         if (c->poll == DP_POLL_ADAPTIVE)

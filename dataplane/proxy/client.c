@@ -59,6 +59,8 @@ static void forget(struct px_client *c)
 {
     struct px *px = c->px;
 
+    if (px->sweep_at == c)
+        px->sweep_at = c->next;
     px_disarm(px, &c->timer);
     px_buf_put(px, &c->in);
     if (c->prev)
@@ -128,10 +130,21 @@ static void on_closed(struct px_client *c)
 
 /* --- reading heads --- */
 
+/* No longer than the client's identity is good. */
+static uint32_t idle_ms(const struct px_client *c)
+{
+    uint32_t ms = c->requests ? times(c)->keepalive_ms : times(c)->header_ms;
+    int64_t left_s = c->stands_until_s - c->px->wall_s;
+
+    if (!c->stood_on || left_s >= ms / 1000)
+        return ms;
+    return left_s > 0 ? (uint32_t)left_s * 1000 + 1000 : 1;
+}
+
 static void idle(struct px_client *c)
 {
     set_state(c, PX_CL_IDLE);
-    px_arm(c->px, &c->timer, c->requests ? times(c)->keepalive_ms : times(c)->header_ms);
+    px_arm(c->px, &c->timer, idle_ms(c));
 }
 
 /* Something of a next request is there, or may be: begin to read it. False: nothing to do yet. */
@@ -235,6 +248,10 @@ void px_client_next(struct px_client *c)
     }
     if (c->in && c->in->from == c->in->to)
         px_buf_put(px, &c->in);
+    if (c->lost && !c->in && stream_readable(c->s) == 0) {
+        px_client_lost(c);
+        return;
+    }
     idle(c);
     if (c->in || stream_readable(c->s) || stream_at_eof(c->s))
         px_client_poke(c);
@@ -274,6 +291,10 @@ void px_client_timer(struct px_client *c)
         px_client_abort(c);
         return;
     case PX_CL_IDLE:
+        if (c->stood_on && px->wall_s > c->stands_until_s) {
+            px_client_lost(c);
+            return;
+        }
         px_count(px, PX_CTR_TIMEOUT_KEEPALIVE);
         px_client_close(c);
         return;

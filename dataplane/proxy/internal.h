@@ -10,6 +10,7 @@
  *   body.c      moving bodies between streams
  *   head.c      writing heads
  *   page.c      answers of our own
+ *   sweep.c     open connections when what they stood on is gone
  *   view.c      values that headers, the log and rules ask for
  */
 #ifndef SALLYPORT_PROXY_INTERNAL_H
@@ -74,11 +75,14 @@ struct px_client {
     uint64_t since_ns; /* accepted; then: the first byte of the present request */
     uint64_t host_gen; /* generation for which `host` was looked up */
     uint32_t host;     /* index of the handshake's host in that generation */
+    uint64_t stood_on;      /* key of the trust set that the client was last let in by; 0: none */
+    int64_t stands_until_s; /* when that verdict ends */
     uint32_t requests;
     uint32_t scanned; /* of the head in `in` */
     uint8_t state;
     bool tls : 1;
     bool last : 1;  /* no further request: the core drains */
+    bool lost : 1;  /* what the client's identity stood on is gone */
     bool named : 1; /* the handshake named a host that we have */
 };
 
@@ -179,6 +183,9 @@ struct px {
     const struct px_req *head_of; /* whose request head is in `head`; NULL: something else */
     uint32_t idle_backends;
     bool draining;
+    bool sweeping;
+    struct px_client *sweep_at; /* the next one to look at */
+    uint64_t effect_gen, effect_us;
     uint64_t ref_base;
     uint64_t ctr[PX_CTR_COUNT];
     int64_t date_s; /* of date[] */
@@ -291,6 +298,13 @@ struct span px_head_down(struct px_req *r, const struct h1_head *h);
 struct span px_page(struct px *px, const struct px_req *r, uint16_t status, const char *reason,
                     bool json, bool head_only, bool close);
 struct span px_page_fixed(struct px *px, const struct snap_location *l, bool head_only, bool close);
+
+/* --- sweep.c --- */
+/* A generation was adopted; `old` is the one before, or NULL. */
+void px_sweep_begin(struct px *px, const struct snap *old);
+void px_client_stands(struct px_client *c, const struct snap_trust *t, int64_t until_s);
+/* Close a connection that waits. */
+void px_client_lost(struct px_client *c);
 
 /* --- view.c --- */
 /**

@@ -97,6 +97,8 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
     if (v.code == VERDICT_OK) {
         r->verify = "SUCCESS";
         r->proven = true;
+        r->client->lost = false;
+        px_client_stands(r->client, &r->snap->trusts[want->trust], v.expires_s);
         return VERDICT_OK;
     }
     if (want->on_bad == SNAP_AS_NONE) {

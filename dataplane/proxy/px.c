@@ -88,7 +88,10 @@ void px_begin(struct px *px, uint64_t now_ns, int64_t wall_s)
 
 void px_adopt(struct px *px, struct snap *snap)
 {
+    const struct snap *old = px->snap;
+
     px->snap = snap;
+    px_sweep_begin(px, old);
 }
 
 struct snap *px_snap(const struct px *px)

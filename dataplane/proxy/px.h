@@ -47,6 +47,11 @@ void px_begin(struct px *px, uint64_t now_ns, int64_t wall_s);
 
 /* From now on new requests are judged by `snap`. The old one is held by what is in progress. */
 void px_adopt(struct px *px, struct snap *snap);
+/* Once per turn: look at some of the open connections after px_adopt. */
+void px_sweep(struct px *px);
+bool px_sweeping(const struct px *px);
+/* The generation that has reached all open connections, and the time from its publication to that. */
+uint64_t px_effect(const struct px *px, uint64_t *us);
 struct snap *px_snap(const struct px *px);
 
 /* A transport was accepted on `local`. False: refused, and the stream is still the caller's. */

@@ -14,6 +14,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/view.h"
+#include "crypto/ticket.h"
 #include "crypto/tls_ctx.h"
 #include "crypto/trust.h"
 
@@ -154,6 +155,7 @@ struct snap_capture {
 struct snap_trust {
     struct trust *trust;
     struct span name;
+    uint64_t key; /* of the name: the same set in another generation. Never 0 */
 };
 
 struct snap;
@@ -167,7 +169,9 @@ struct snap_name {
 
 struct snap {
     uint64_t gen;
-    uint32_t cores; /* how many contexts each tls_profile has */
+    uint64_t published_ns;         /* by the cores' clock */
+    struct ticket_set ticket_keys; /* Secret. None: each process has its own */
+    uint32_t cores;                /* how many contexts each tls_profile has */
     struct snap_listener *listeners;
     uint32_t listener_count;
     struct snap_host *hosts;

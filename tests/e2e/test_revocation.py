@@ -3,9 +3,10 @@
 import time
 import unittest
 
-from lib import PKI, RUN, TLS12, TLS13, TOP, Case, Reader, connect, context, ctl, get, run
+from lib import PKI, RUN, TLS12, TLS13, TOP, Case, Reader, connect, context, counter, ctl, get, reconfigure, run
 
 HOST = "api.gw.example"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: api.gw.example\r\n\r\n"
 ASK = b"GET /listed/main.html HTTP/1.1\r\nHost: api.gw.example\r\n\r\n"
 
 
@@ -31,16 +32,89 @@ class Revocation(Case):
         push()
         self.assertEqual(get("/listed/whoami", HOST, context("good")).status, 200)
 
-    def test_open_connections(self):
+    def test_waiting_connections_are_closed(self):
+        closed = counter("proxy", "identity_closed")
+        with connect(HOST, context("good")) as s, connect(HOST, context("good")) as public, connect(HOST, context()) as nobody:
+            for c, ask in ((s, ASK), (public, ASK.replace(b"listed", b"protected")), (nobody, HEALTH)):
+                c.sendall(ask)
+                self.assertIn(Reader(c).response().status, (200, 404))
+            done, took = push("good")
+            self.assertEqual(s.recv(1), b"")  # with close_notify, and at once
+            self.assertLess(took, 2)
+            self.assertEqual(done["effect_cores_left"], 0)
+            self.assertGreaterEqual(done["effect_us"], 1)
+            self.assertEqual(counter("proxy", "identity_closed"), closed + 1)
+            for c in (public, nobody):  # stand on something else
+                c.sendall(HEALTH)
+                self.assertEqual(Reader(c).response().status, 200)
+        core = ctl("status")["cores"][0]
+        self.assertEqual((core["effect_generation"], core["effect_us"]), (done["generation"], done["effect_us"]))
+
+    def test_a_request_in_flight_ends_as_it_began(self):
+        one = '{ path = "/protected"; upstream = "plain"; client_cert = { mode = "require"; }; }'
+        old = reconfigure(lambda t: t.replace(one, one.replace('"require";', '"require"; trust = [ "listed" ];')))
+        ask = ASK.replace(b"/listed/", b"/protected/")
+        put = (b"PUT /protected/upload/in-flight HTTP/1.1\r\nHost: api.gw.example\r\nContent-Length: 4\r\n\r\nab")
+        try:
+            for behind in (ask, b""):
+                push()
+                with connect(HOST, context("good")) as s:
+                    r = Reader(s)
+                    s.sendall(put)
+                    time.sleep(0.3)
+                    push("good")
+                    s.sendall(b"cd" + behind)
+                    self.assertIn(r.response().status, (201, 204))
+                    if behind:  # the next one was there already: it is refused
+                        got = r.response()
+                        self.assertEqual((got.status, got.reason()), (403, "cert_revoked"))
+                    self.assertEqual(s.recv(1), b"")
+        finally:
+            reconfigure(lambda _: old)
+
+    def test_what_changes_nothing_closes_nothing(self):
         with connect(HOST, context("good")) as s:
             r = Reader(s)
+            sweeps = counter("proxy", "sweeps")
             s.sendall(ASK)
             self.assertEqual(r.response().status, 404)
-            _, took = push("good")
+            ctl("reload")
+            self.assertEqual(counter("proxy", "sweeps"), sweeps)
+            push("expired")  # somebody else
+            self.assertEqual(counter("proxy", "sweeps"), sweeps + 1)
             s.sendall(ASK)
-            got = r.response()
-            self.assertEqual((got.status, got.reason()), (403, "cert_revoked"))
-            self.assertLess(took, 2)
+            self.assertEqual(r.response().status, 404)
+
+    def test_an_anchor_that_goes(self):
+        old = None
+        try:
+            with connect(HOST, context("good")) as s:
+                s.sendall(ASK.replace(b"listed", b"protected"))
+                self.assertEqual(Reader(s).response().status, 404)
+                old = reconfigure(lambda t: t.replace('{ name = "clients";  anchors = [ "' + PKI + "/root.crt",
+                                                      '{ name = "clients";  anchors = [ "' + PKI + "/otherca-root.crt"))
+                self.assertEqual(s.recv(1), b"")
+        finally:
+            if old:
+                reconfigure(lambda _: old)
+
+    def test_a_certificate_whose_time_ends(self):
+        """Waits at most until notAfter; without that, until the keep-alive time of 5 s is over."""
+        end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 3))
+        run("bash", "-c", f"""cd {PKI} && openssl req -new -key good.key -subj /CN=short -out {RUN}/short.csr &&
+            touch {RUN}/short.index && printf '[ca]\\ndefault_ca=d\\n[d]\\nnew_certs_dir={RUN}\\ndatabase={RUN}/short.index\\nrand_serial=yes
+default_md=sha256\\npolicy=p\\nunique_subject=no\\n[p]\\ncommonName=supplied\\n[x]\\nextendedKeyUsage=clientAuth\\n' > {RUN}/short.cnf &&
+            openssl ca -config {RUN}/short.cnf -batch -notext -in {RUN}/short.csr -cert ca/intermediate.one -keyfile intermediate.key \
+                -extensions x -startdate 20200101000000Z -enddate {end} -out {RUN}/short.one &&
+            cat {RUN}/short.one ca/intermediate.one > {RUN}/short.crt && cp good.key {RUN}/short.key""")
+        closed = counter("proxy", "identity_closed")
+        with connect(HOST, context(RUN + "/short.crt")) as s:
+            begin = time.monotonic()
+            s.sendall(ASK.replace(b"listed", b"protected"))
+            self.assertEqual(Reader(s).response().status, 404)
+            self.assertEqual(s.recv(1), b"")
+            self.assertLess(time.monotonic() - begin, 4.9)
+        self.assertEqual(counter("proxy", "identity_closed"), closed + 1)
 
     def test_resumed_sessions(self):
         for v in (TLS12, TLS13):

@@ -2,6 +2,7 @@
 
 #include "base/siphash.h"
 #include "crypto/ca_names.h"
+#include "crypto/ticket.h"
 #include "crypto/identity.h"
 #include "crypto/tls_ctx.h"
 #include "crypto/trust.h"
@@ -128,6 +129,21 @@ res ca_names_add_files(struct ca_names *n, const char *const *files, size_t coun
                        struct report *report)
 {
     (void)n, (void)files, (void)count, (void)report;
+    return OK;
+}
+
+res ticket_set_parse(struct span text, const char *file, struct report *report,
+                     struct ticket_set *out)
+{
+    (void)text, (void)file, (void)report;
+    out->n = 1;
+    return OK;
+}
+
+res ticket_set_load(const char *file, struct report *report, struct ticket_set *out)
+{
+    (void)file, (void)report;
+    out->n = 1;
     return OK;
 }
 

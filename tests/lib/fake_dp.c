@@ -134,6 +134,8 @@ void dp_status(const struct dp *dp, unsigned core, struct dp_status *out)
     (void)dp;
     *out = (struct dp_status){.running = true,
                               .gen = fake_dp.now ? fake_dp.now->gen : 0,
+                              .effect_gen = fake_dp.now ? fake_dp.now->gen : 0,
+                              .effect_us = 456,
                               .turns = 1000,
                               .idle_turns = 900,
                               .clients = core + 1};

@@ -125,8 +125,9 @@ static void every_command_answers(void)
                  "{\"ok\":true,\"blocks\":[{\"block\":\"proxy\",\"counters\":[{\"counter\":"
                  "\"requests\",\"value\":100"));
     T_OK(answers(&f, "{\"cmd\":\"stats\",\"block\":\"all\"}\n", "\"block\":\"tcp\""));
-    T_OK(
-        answers(&f, "{\"cmd\":\"reload\"}\n", "{\"ok\":true,\"generation\":2,\"adopted_us\":123}"));
+    T_OK(answers(&f, "{\"cmd\":\"reload\"}\n",
+                 "{\"ok\":true,\"generation\":2,\"adopted_us\":123,"
+                 "\"effect_us\":456,\"effect_cores_left\":0}"));
     T_OK(answers(&f, "{\"cmd\":\"check\"}\n", "{\"ok\":true}"));
     T_OK(answers(&f, "{\"cmd\":\"config\"}\n", "\\nhosts = (\\n"));
     T_OK(answers(&f, "{\"cmd\":\"reopen\"}\n", "{\"ok\":true}"));
@@ -352,11 +353,12 @@ static void a_group_that_nobody_knows_is_said(void)
     end(&f);
 }
 
-#define TESTS(X)                                                                             \
-    X(every_command_answers)                                                                 \
-    X(mistakes_come_with_file_and_line) X(hostile_lines_are_answered)                        \
-        X(lines_may_come_in_pieces_and_in_heaps) X(there_is_room_for_so_many_clients)        \
-            X(who_goes_away_does_no_harm) X(mode_and_group_are_set) X(strangers_are_refused) \
-                X(an_old_socket_is_replaced_and_a_live_one_is_not)                           \
+#define TESTS(X)                                                           \
+    X(every_command_answers)                                               \
+    X(mistakes_come_with_file_and_line)                                    \
+    X(hostile_lines_are_answered) X(lines_may_come_in_pieces_and_in_heaps) \
+        X(there_is_room_for_so_many_clients) X(who_goes_away_does_no_harm) \
+            X(mode_and_group_are_set) X(strangers_are_refused)             \
+                X(an_old_socket_is_replaced_and_a_live_one_is_not)         \
                     X(a_group_that_nobody_knows_is_said)
 T_MAIN("sock", TESTS)
