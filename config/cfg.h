@@ -89,13 +89,15 @@ struct cfg_port {
 struct cfg_tcp {
     struct cfg_node node;
     uint32_t time_wait_ms;
-    bool log_resets;
+    uint32_t per_prefix;
+    bool log_resets, ecn;
 };
 
 struct cfg_control {
     struct cfg_node node;
     const char *socket, *group;
     uint32_t mode;
+    bool telemetry;
 };
 
 struct cfg_trust {

@@ -101,6 +101,9 @@ res boot_config(const struct cfg *c, struct arena *a, struct report *report, str
         .eal_extra = extra(c, a),
         .time_wait_ms = c->tcp->time_wait_ms,
         .log_tcp_resets = c->tcp->log_resets,
+        .ecn = c->tcp->ecn,
+        .conns_per_prefix = c->tcp->per_prefix,
+        .telemetry = c->control->telemetry,
     };
     if (!out->eal_extra)
         return ERR(NOMEM);

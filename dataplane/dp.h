@@ -38,6 +38,9 @@ struct dp_config {
     unsigned lcores[SNAP_CORES_MAX]; /* CPUs that poll, one thread each */
     uint32_t core_count;
     enum dp_poll poll;
+    bool ecn;                     /* RFC 3168 */
+    bool telemetry;               /* DPDK's socket for numbers */
+    uint32_t conns_per_prefix;    /* accepted, of one core; 0: no bound */
     int hugepages;                /* 1: must, 0: never, -1: when there are any */
     uint32_t memory_mb;           /* packet buffers of all cores together; 0: by core and port */
     uint32_t conns_max;           /* per core */

@@ -89,7 +89,8 @@ struct core_args {
     enum dp_poll poll;
     struct rte_rcu_qsbr *qsbr;
     struct snap *const *published;
-    uint32_t conns_max;
+    uint32_t conns_max, conns_per_prefix;
+    bool ecn;
     uint64_t heap_b;
     uint32_t time_wait_ms;
     uint8_t ticket_seed[TICKET_SEED_B]; /* Secret; the same for all cores */

@@ -42,6 +42,7 @@ static void net_config_from(const struct dp_config *cfg, struct net_config *n)
     n->eal.device_count = n->port_count = cfg->port_count;
     n->eal.cpu_count = cfg->core_count;
     n->eal.hugepages = cfg->hugepages;
+    n->eal.telemetry = cfg->telemetry;
     n->eal.extra = cfg->eal_extra;
     for (uint32_t i = 0; i < cfg->core_count; i++)
         n->eal.cpus[i] = cfg->lcores[i];
@@ -85,6 +86,8 @@ static res make_cores(struct dp *dp, const struct dp_config *cfg, struct report 
                           .published = &dp->published,
                           .conns_max = cfg->conns_max ? cfg->conns_max : CONNS_DEFAULT,
                           .time_wait_ms = cfg->time_wait_ms,
+                          .conns_per_prefix = cfg->conns_per_prefix,
+                          .ecn = cfg->ecn,
                           .start_s = (int64_t)time(NULL)};
     res r = OK;
 
@@ -167,6 +170,7 @@ static res launch(struct dp *dp)
             return ERR(FAIL);
     }
     dp->launched = true;
+    telemetry_of(dp);
     return OK;
 }
 
@@ -243,6 +247,7 @@ void dp_free(struct dp *dp)
 {
     if (!dp)
         return;
+    telemetry_of(NULL);
     for (uint32_t i = 0; i < dp->core_count; i++)
         core_free(dp->cores[i]);
     net_stop(dp->net);

@@ -7,4 +7,7 @@ struct net;
 
 struct net *dp_net(struct dp *dp);
 
+/* telemetry.c: endpoints of DPDK's telemetry socket that answer from this data plane; NULL ends it. */
+void telemetry_of(struct dp *dp);
+
 #endif

@@ -206,7 +206,8 @@ res eal_start(const struct eal_config *cfg, struct report *report, bool *huge)
     arg(&a, "--file-prefix=sallyport-%d", (int)getpid());
     arg(&a, "--log-level=lib.*:warning");
     arg(&a, "--log-level=pmd.*:warning");
-    arg(&a, "--no-telemetry");
+    if (!cfg->telemetry)
+        arg(&a, "--no-telemetry");
     if (want) {
         arg(&a, "--in-memory");
     } else {

@@ -15,6 +15,7 @@ struct eal_config {
     uint32_t device_count;
     unsigned cpus[EAL_CPUS_MAX]; /* that poll */
     uint32_t cpu_count;
+    bool telemetry;
     int hugepages;            /* 1: must, 0: never, -1: when there are any */
     uint32_t memory_mb;       /* without hugepages: what EAL may take */
     const char *const *extra; /* NULL-terminated, or NULL */

@@ -263,7 +263,7 @@ int main(int argc, char **argv)
     struct trust_source src = {.name = "bench", .anchor_files = anchors, .anchor_count = 1};
     struct report *r = report_new();
     struct trust *t;
-    struct memo *memo;
+    struct memo *memo = NULL;
     struct chain c;
     int64_t now_s = time(NULL);
 

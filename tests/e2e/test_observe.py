@@ -1,5 +1,6 @@
 """Looking in while traffic flows: connections one by one."""
 
+import json
 import socket
 import ssl
 import unittest
@@ -52,6 +53,26 @@ class Connections(unittest.TestCase):
         got = ctl("connections", "peer=nobody", ok=False)
         self.assertFalse(got["ok"])
         self.assertIn("nobody", got["errors"][0]["what"])
+
+
+class Telemetry(unittest.TestCase):
+    def ask(self, what):
+        path = f"/var/run/dpdk/sallyport-{ctl('status')['pid']}/dpdk_telemetry.v2"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(5)
+            s.connect(path)
+            s.recv(65536)
+            s.send(what.encode())
+            return json.loads(s.recv(65536))[what.split(",")[0]]
+
+    def test_cores(self):
+        self.assertEqual(self.ask("/sallyport/cores"), [0])
+        self.assertEqual(self.ask("/sallyport/cores,0")["generation"], ctl("status")["generation"])
+
+    def test_counters(self):
+        self.assertIn("tcp", self.ask("/sallyport/counters"))
+        self.assertGreater(self.ask("/sallyport/counters,tcp")["TcpInSegs"], 0)
+        self.assertIsNone(self.ask("/sallyport/counters,nothing"))
 
 
 if __name__ == "__main__":
