@@ -147,6 +147,13 @@ static json_t *run(struct ctl *c, const struct msg *m, struct report *r)
         return cmd_stats(c, m, r);
     case MSG_CONNS:
         return cmd_conns(c, m, r);
+    case MSG_CAP_BEGIN:
+        return cmd_capture_begin(c, m, r);
+    case MSG_CAP_READ:
+        return cmd_capture_read(c, r);
+    case MSG_CAP_END:
+        ctl_capture_end(c);
+        return done();
     case MSG_RELOAD:
         return do_reload(c, m, r);
     case MSG_TICKETS:

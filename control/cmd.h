@@ -21,6 +21,10 @@ json_t *cmd_text(const char *p, size_t len);
 
 /* cmd_view.c: what can be looked at. */
 json_t *cmd_status(const struct ctl *c);
+/* cmd_capture.c */
+json_t *cmd_capture_begin(struct ctl *c, const struct msg *m, struct report *r);
+json_t *cmd_capture_read(struct ctl *c, struct report *r);
+
 /* cmd_conns.c */
 json_t *cmd_conns(const struct ctl *c, const struct msg *m, struct report *r);
 json_t *cmd_stats(const struct ctl *c, const struct msg *m, struct report *r);

@@ -161,7 +161,8 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     return OK;
 }
 
-#define EFFECT_MS 200 /* the answer to a reload waits so long for the open connections */
+#define CAPTURE_PATIENCE_NS 5000000000ULL /* a reader that is gone does not keep a capture */
+#define EFFECT_MS           200 /* the answer to a reload waits so long for the open connections */
 
 /* Cores that have not yet looked at all their connections; the longest time of the others. */
 static uint32_t effect_left(const struct ctl *c, uint64_t gen, uint64_t *us)
@@ -430,12 +431,21 @@ void ctl_stop(struct ctl *c, uint32_t deadline_ms)
         (void)stop_thread(c);
 }
 
+void ctl_capture_end(struct ctl *c)
+{
+    for (unsigned i = 0; c->capturing && i < dp_cores(c->dp); i++)
+        capture_end(dp_capture(c->dp, i));
+    c->capturing = false;
+}
+
 bool ctl_tick(struct ctl *c)
 {
     bool stopped = __atomic_load_n(&c->stop.done, __ATOMIC_ACQUIRE);
     bool busy = ctl_drain(c);
 
     reap(c);
+    if (c->capturing && ctl_mono_ns() - c->capture_read_ns > CAPTURE_PATIENCE_NS)
+        ctl_capture_end(c);
     if (stopped && !busy && c->state == CTL_DRAINING) {
         c->state = CTL_STOPPED;
         elog(&c->elog, c->stop.forced ? LOG_OPER : LOG_INFO, "stop.done", "connections",

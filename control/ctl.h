@@ -38,6 +38,8 @@ struct ctl {
     struct arena boot; /* texts of dp_cfg */
     struct dp *dp;
     struct gen *now, *retired;
+    bool capturing; /* packets, for a client that comes back for them */
+    uint64_t capture_read_ns, capture_full;
     struct slots *slots;
     struct captures captures;
     struct sink access;
@@ -81,6 +83,9 @@ MUST_CHECK res ctl_reopen_logs(struct ctl *c, struct report *report);
 
 /* True: there was something to do, so call again soon. */
 bool ctl_tick(struct ctl *c);
+
+/* No more copies of packets; ctl_tick does it when nobody has come for them in a while. */
+void ctl_capture_end(struct ctl *c);
 
 /* Begin to drain. Nothing happens when it has begun already. */
 void ctl_stop(struct ctl *c, uint32_t deadline_ms);

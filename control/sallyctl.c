@@ -1,4 +1,5 @@
 /* sallyctl: one command to the control socket, its answer for people or as it came. */
+#include "control/capture_cli.h"
 #include "control/cert_cli.h"
 #include "control/msg.h"
 #include "control/show.h"
@@ -26,6 +27,7 @@ static void usage(FILE *f)
             n += fprintf(f, " [%s]", d->args[k].name);
         fprintf(f, "%*s%s\n", n < 26 ? 26 - n : 1, "", d->help);
     }
+    capture_cli_usage(f);
     cert_cli_usage(f);
     fprintf(f, "\nThe socket is " DEFAULT_SOCKET ", or $SALLYPORT_SOCKET.\n"
                "Exit codes: 0 done; 1 refused; 2 unknown command or option; 3 nobody answers.\n");
@@ -204,6 +206,27 @@ static int talk(const char *path, const char *text, bool stop, bool json)
     return code;
 }
 
+static char *ask(int fd, const char *line)
+{
+    return send_all(fd, line, strlen(line)) && send_all(fd, "\n", 1) ? receive(fd) : NULL;
+}
+
+static int capture(const char *path, int argc, char **argv)
+{
+    int fd, code;
+
+    if (argc < 1 || argc > 3) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    fd = reach(path);
+    if (fd < 0)
+        return EXIT_UNREACHABLE;
+    code = capture_cli(argc, argv, fd, ask);
+    close(fd);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"socket", required_argument, NULL, 's'},
@@ -227,6 +250,8 @@ int main(int argc, char **argv)
     }
     if (optind < argc && strcmp(argv[optind], "cert") == 0)
         return cert_cli(argc - optind - 1, argv + optind + 1, json);
+    if (optind < argc && strcmp(argv[optind], "capture") == 0)
+        return capture(path ? path : DEFAULT_SOCKET, argc - optind - 1, argv + optind + 1);
     text = message(argc - optind, argv + optind);
     if (!text)
         return EXIT_USAGE;

@@ -8,6 +8,7 @@
 #ifndef SALLYPORT_DP_H
 #define SALLYPORT_DP_H
 
+#include "base/capture.h"
 #include "base/ctr.h"
 #include "base/ip.h"
 #include "base/log.h"
@@ -136,6 +137,9 @@ struct dp_conn_filter {
 #define DP_CONNS_BATCH 64
 int dp_connections(struct dp *dp, unsigned core, const struct dp_conn_filter *f, uint32_t *cursor,
                    uint32_t timeout_ms, struct dp_conn *out);
+
+/* Copies of a core's packets: control begins, ends, and empties the ring. */
+struct capture *dp_capture(struct dp *dp, unsigned core);
 
 /* One line per port: device, driver, steering mode and why, link, offloads. */
 void dp_port_text(const struct dp *dp, uint32_t port, struct sb *out);

@@ -383,3 +383,8 @@ int dp_connections(struct dp *dp, unsigned core, const struct dp_conn_filter *f,
     _Static_assert(DP_CONNS_BATCH == WALK_BATCH, "a batch is a batch");
     return walk_ask(&dp->cores[core]->walk, f, cursor, timeout_ms, out);
 }
+
+struct capture *dp_capture(struct dp *dp, unsigned core)
+{
+    return net_core_capture(dp->cores[core]->net);
+}

@@ -48,6 +48,7 @@ struct net_core {
     struct net_up up;
     uint64_t now_ns;
     struct tx_queue tx[L3_PORTS_MAX];
+    struct capture capture;
 };
 
 struct net {
@@ -88,9 +89,22 @@ static void flush_port(struct net_core *nc, uint32_t port)
         memmove(q->m, q->m + done, q->n * sizeof(q->m[0]));
 }
 
+static void copy_frame(struct net_core *nc, uint32_t port, struct rte_mbuf *m, bool out)
+{
+    struct span parts[8];
+    uint32_t n = 0;
+
+    for (; m && n < ARRAY_LEN(parts); m = m->next)
+        parts[n++] = span_of(rte_pktmbuf_mtod(m, void *), m->data_len);
+    capture_frame(&nc->capture, parts, n, out, (uint8_t)port, nc->now_ns);
+}
+
 static void enqueue(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
 {
     struct tx_queue *q = &nc->tx[port];
+
+    if (capture_is_on(&nc->capture))
+        copy_frame(nc, port, m, true);
 
     if (q->n == STASH)
         flush_port(nc, port);
@@ -242,6 +256,8 @@ static uint32_t poll_port(struct net_core *nc, uint32_t port)
         struct rte_mbuf *m[BURST];
         uint16_t n = rte_eth_rx_burst(nc->net->ports[port].id, (uint16_t)nc->core, m, BURST);
 
+        for (uint16_t i = 0; i < n && capture_is_on(&nc->capture); i++)
+            copy_frame(nc, port, m[i], false);
         for (uint16_t i = 0; i < n; i++) {
             if (i + 3 < n)
                 rte_prefetch0(rte_pktmbuf_mtod(m[i + 3], void *));
@@ -344,6 +360,8 @@ static res make_cores(struct net *n, const struct net_config *cfg, struct report
         n->core[i] = nc;
         nc->net = n;
         nc->core = i;
+        if (!IS_OK(capture_init(&nc->capture)))
+            return ERR(NOMEM);
         snprintf(name, sizeof(name), "nbuf_%u", i);
         nc->pool = rte_pktmbuf_pool_create_by_ops(
             name, n->buffers, CACHE, NBUF_META_B, NBUF_HEADROOM_B + NBUF_ROOM_B,
@@ -415,8 +433,11 @@ void net_stop(struct net *n)
         return;
     for (uint32_t i = 0; i < n->port_count; i++)
         port_close(&n->ports[i]);
-    for (uint32_t i = 0; i < n->cores; i++)
+    for (uint32_t i = 0; i < n->cores; i++) {
+        if (n->core[i])
+            capture_fini(&n->core[i]->capture);
         free(n->core[i]);
+    }
     eal_stop();
     free(n);
 }
@@ -459,6 +480,11 @@ void net_core_end(struct net_core *nc)
     }
     l3_free(nc->l3);
     nc->l3 = NULL;
+}
+
+struct capture *net_core_capture(struct net_core *nc)
+{
+    return &nc->capture;
 }
 
 struct l3 *net_core_l3(struct net_core *nc)

@@ -9,6 +9,7 @@
 #ifndef SALLYPORT_NET_NET_H
 #define SALLYPORT_NET_NET_H
 
+#include "base/capture.h"
 #include "net/eal.h"
 #include "net/l3.h"
 #include "net/steer.h"
@@ -47,6 +48,8 @@ uint32_t net_core_poll(struct net_core *nc, uint64_t now_ns);
 /* Everything that was sent in this turn goes to the devices. */
 void net_core_flush(struct net_core *nc, uint64_t now_ns);
 
+/* Switched on and read by control. */
+struct capture *net_core_capture(struct net_core *nc);
 struct l3 *net_core_l3(struct net_core *nc);
 /* Does a flow with this tuple (local, remote) come to this core? */
 bool net_core_owns(const struct net_core *nc, const struct ip_addr *laddr,

@@ -1,11 +1,15 @@
 """Looking in while traffic flows: connections one by one."""
 
 import json
+import re
+import signal
 import socket
 import ssl
+import subprocess
+import time
 import unittest
 
-from lib import GATEWAY, PKI, ctl
+from lib import BUILD, GATEWAY, PKI, RUN, ctl, run
 
 
 def held(n):
@@ -53,6 +57,41 @@ class Connections(unittest.TestCase):
         got = ctl("connections", "peer=nobody", ok=False)
         self.assertFalse(got["ok"])
         self.assertIn("nobody", got["errors"][0]["what"])
+
+
+class Capture(unittest.TestCase):
+    def capture(self, *args):
+        """Packets while one request is made, as tcpdump reads them back."""
+        path = RUN + "/capture.pcapng"
+        p = subprocess.Popen([BUILD + "/control/sallyctl", "-s", RUN + "/control.sock", "capture", path, *args],
+                             stderr=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        for s in held(1):
+            s.close()
+        time.sleep(0.5)
+        if p.poll() is None:
+            p.send_signal(signal.SIGINT)
+        said = p.communicate(timeout=10)[1]
+        self.assertEqual(p.returncode, 0, said)
+        self.assertIn(" 0 lost", said)
+        return run("tcpdump", "-nr", path, "--number").stdout
+
+    def test_both_ways(self):
+        out = self.capture("tcp=443")
+        self.assertIn("> 10.77.0.1.443: Flags [S]", out)
+        self.assertRegex(out, r"10\.77\.0\.1\.443 > 10\.77\.0\.100\.\d+: Flags \[S\.\]")
+
+    def test_a_count_ends_it(self):
+        self.assertEqual(len(re.findall(r"(?m)^ +\d+ ", self.capture("host=10.77.0.100", "3"))), 3)
+
+    def test_a_filter_filters(self):
+        self.assertNotIn("Flags", self.capture("host=10.99.0.0/16"))
+
+    def test_one_at_a_time(self):
+        self.assertTrue(ctl("capture-begin")["ok"])
+        self.assertFalse(ctl("capture-begin", ok=False)["ok"])
+        self.assertTrue(ctl("capture-end")["ok"])
+        self.assertFalse(ctl("capture-read", ok=False)["ok"])
 
 
 class Telemetry(unittest.TestCase):
