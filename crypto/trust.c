@@ -122,7 +122,8 @@ static bool make_id(struct trust *t)
 
     if (!all)
         return false;
-    qsort(t->entries, t->count, sizeof(t->entries[0]), by_sha);
+    if (t->count)
+        qsort(t->entries, t->count, sizeof(t->entries[0]), by_sha);
     for (uint32_t i = 0; i < t->count; i++) {
         t->entries[i].index = i;
         memcpy(all + i * each, t->entries[i].sha256, 32);

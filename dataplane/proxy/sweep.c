@@ -43,13 +43,12 @@ static void finish(struct px *px)
 
 void px_sweep_begin(struct px *px, const struct snap *old)
 {
-    bool all = !old || px->sweeping; /* one that is not over is begun again */
+    bool all = !old || px->sweep_at; /* one that is not over is begun again */
 
-    if (!all && !differ(old, px->snap)) {
-        finish(px);
+    px->sweeping = true; /* it may be over at once: px_sweep() knows the time */
+    px->sweep_at = NULL;
+    if (!all && !differ(old, px->snap))
         return;
-    }
-    px->sweeping = true;
     px->sweep_at = px->all;
     px_count(px, PX_CTR_SWEEPS);
 }

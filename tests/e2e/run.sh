@@ -38,7 +38,7 @@ sane() {
     test_ca_names.py test_tickets.py test_ip6.py test_transfer.py test_observe.py test_control.py
 for t in "$@"; do
     printf -- '--- %s\n' "$t"
-    ip netns exec "$NS_CLIENT" /usr/bin/python3 "$here/$(basename "$t")" || { tail -n 40 "$run/error.log"; exit 1; }
+    ip netns exec "$NS_CLIENT" /usr/bin/python3 "$here/$(basename "$t")" || { (sane); tail -n 40 "$run/error.log"; exit 1; }
     sane
 done
 "$top/deploy/demo.sh" stop
