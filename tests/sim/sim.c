@@ -153,6 +153,24 @@ static bool queue_full(const struct sim *s, const struct sim_node *n, uint32_t l
     return backlog + len > limit;
 }
 
+/* A router says that the packet is too large, and the host's IP layer remembers it for the path. */
+static void too_big(struct sim_node *n, struct nbuf *m, const struct tcp_tx *tx)
+{
+    struct tcp_tuple tuple;
+    struct tcp_seg s;
+
+    if (!n->out.mtu_icmp || !tcp_wire_parse(m, &s))
+        return;
+    memset(&tuple, 0, sizeof(tuple));
+    tuple.laddr = tx->src;
+    tuple.raddr = tx->dst;
+    tuple.lport = s.sport;
+    tuple.rport = s.dport;
+    n->too_big = true;
+    n->too_big_tuple = tuple;
+    n->too_big_seq = s.seq;
+}
+
 static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
 {
     struct sim_node *n = (struct sim_node *)ctx, *to = node_with(n->sim, &tx->dst);
@@ -170,6 +188,8 @@ static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
         fprintf(stderr, "sim: a segment of %u bytes was sent over an MTU of %u\n", len, n->mtu);
         abort();
     }
+    if (n->out.mtu && len + ip > n->out.mtu)
+        too_big(n, m, tx);
     if (!to || (s->tap && !s->tap(s->tap_ctx, n, m, tx)) || lost(s, n, len) ||
         (n->out.mtu && len + ip > n->out.mtu) || queue_full(s, n, len)) {
         n->lost++;
@@ -313,6 +333,11 @@ static void check_node(struct sim *s, struct sim_node *n)
 static void turn(struct sim *s, struct sim_node *n, struct packet *p)
 {
     tcp_begin(n->tcp, s->now);
+    if (n->too_big) {
+        n->too_big = false;
+        n->mtu = (uint16_t)n->out.mtu;
+        tcp_icmp_error(n->tcp, &n->too_big_tuple, n->too_big_seq, TCP_ICMP_TOO_BIG, n->mtu);
+    }
     if (p && !n->dead) {
         struct tcp_rx rx = {.src = p->src, .dst = n->addr, .arrived_ns = s->now, .ecn = p->ecn};
         struct nbuf *m = copy_to(&n->pool, p->m);
@@ -452,33 +477,4 @@ const char *sim_leftover(struct sim *s)
             return "buffers are left";
     }
     return NULL;
-}
-
-void sim_dump(struct sim *s);
-void sim_dump(struct sim *s)
-{
-    for (uint32_t i = 0; i < s->node_count; i++) {
-        struct tcp *t = s->nodes[i].tcp;
-        fprintf(stderr,
-                "node %u: pool out %u gets %lu failed %lu fail_nth %u next %f now %f pk %u sent "
-                "%lu lost %lu\n",
-                i, s->nodes[i].pool.out, s->nodes[i].pool.gets, s->nodes[i].pool.failed,
-                s->nodes[i].pool.fail_nth, (double)tcp_next_deadline(t) / 1e9, (double)s->now / 1e9,
-                s->packets, s->nodes[i].sent, s->nodes[i].lost);
-        for (uint32_t k = 0; k < t->conns.touched; k++) {
-            const struct tcp_conn *c = (const struct tcp_conn *)pool_at(&t->conns, k);
-            if (!pool_live(&t->conns, k))
-                continue;
-            fprintf(stderr,
-                    "  %s una %u nxt %u rcv_nxt %u adv %u wnd %u cwnd %u ssth %u mss %u tx_b %u "
-                    "unsent %u sacked %u lost %u retr %u rx %u ooo %u flags %x kind %u dl "
-                    "%d/%d/%d/%d tick %u backoff %u rto %u srtt %u opts %x persist %u fl %u\n",
-                    tcp_state_name(c->state), c->snd_una, c->snd_nxt, c->rcv_nxt, c->rcv_adv,
-                    c->snd_wnd, c->cwnd, c->ssthresh, c->snd_mss, c->tx_b, c->tx_unsent_b,
-                    c->sacked_b, c->lost_b, c->retrans_b, c->rx_b, c->ooo_n, c->flags, c->rtx_kind,
-                    (int)(c->dl_rtx - t->now_tick), (int)(c->dl_ack - t->now_tick),
-                    (int)(c->dl_misc - t->now_tick), (int)(c->dl_user - t->now_tick), t->now_tick,
-                    c->backoff, c->rto_us, c->srtt_us, c->opts, c->persist_n, tcp_in_flight(c));
-        }
-    }
 }

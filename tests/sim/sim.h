@@ -45,6 +45,9 @@ struct sim_node {
     uint64_t sent, lost;
     uint16_t mtu;
     uint64_t last_arrival;
+    bool too_big; /* an ICMP error waits for the next turn */
+    struct tcp_tuple too_big_tuple;
+    uint32_t too_big_seq;
     bool dead; /* swallows everything, says nothing */
 };
 

@@ -4,6 +4,8 @@
 
 #include "base/must.h"
 
+#include <sys/wait.h>
+
 struct side {
     struct stream *s;
     const char *name;
@@ -144,8 +146,16 @@ static void a_clean_link_carries_both_directions(void)
     sim_free(sim);
 }
 
-/* A link drawn from the seed, from harmless to terrible. */
-static void draw_faults(struct sim *sim, struct sim_fault *f)
+/* What a run is drawn from: a seed, less the faults of `mask`, with less to send by `shift`. */
+struct plan {
+    uint64_t seed;
+    uint32_t mask, shift;
+};
+
+#define FAULTS 12 /* bits of a mask */
+
+/* A link drawn from the seed, from harmless to terrible. All is drawn, whatever the mask takes away again. */
+static void draw_faults(struct sim *sim, struct sim_fault *f, uint32_t mask)
 {
     struct rng *r = sim_rng(sim);
     static const uint32_t levels[] = {0, 0, 1000, 10000, 50000, 100000, 200000};
@@ -162,68 +172,165 @@ static void draw_faults(struct sim *sim, struct sim_fault *f)
     f->queue_pkts = 10 + rng_below(r, 200);
     f->burst_loss = rng_below(r, 4) ? 0 : 2000;
     f->burst_us = rng_below(r, 300000);
+    f->loss = mask & 1 ? 0 : f->loss;
+    f->dup = mask & 2 ? 0 : f->dup;
+    f->corrupt = mask & 4 ? 0 : f->corrupt;
+    f->reorder = mask & 8 ? 0 : f->reorder;
+    f->delay_us = mask & 16 ? 1000 : f->delay_us;
+    f->jitter_us = mask & 32 ? 0 : f->jitter_us;
+    f->kbit_s = mask & 64 ? 0 : f->kbit_s;
+    f->burst_loss = mask & 128 ? 0 : f->burst_loss;
 }
 
-static bool one_seed(uint64_t seed)
+/* In the middle of it: the link goes down for a while, or takes smaller packets from now on. */
+static bool run_with_changes(struct sim *sim, struct flow *f, uint32_t mask)
+{
+    struct rng *r = sim_rng(sim);
+    struct sim_fault *out = &sim_node(sim, rng_below(r, 2))->out;
+    uint32_t down_ms = rng_below(r, 5) ? 0 : rng_below(r, 20000), mtu = rng_below(r, 5) ? 0 : 1300;
+    bool icmp = rng_below(r, 4) != 0;
+
+    if (sim_run(sim, SIM_MS(rng_below(r, 3000)), both_closed, f))
+        return true;
+    if (down_ms && !(mask & 256)) {
+        out->down = true;
+        if (sim_run(sim, SIM_MS(down_ms), both_closed, f))
+            return true;
+        out->down = false;
+    }
+    if (mtu && !(mask & 512)) {
+        out->mtu = mtu;
+        out->mtu_icmp = icmp;
+    }
+    return sim_run(sim, SIM_SEC(7200), both_closed, f);
+}
+
+static struct sim *sim_of(const struct plan *p)
 {
     struct tcp_settings set;
-    struct sim *sim;
-    struct flow f;
-    struct rng *r;
-    const char *left;
-    bool ok;
 
     tcp_settings_default(&set);
-    set.user_timeout_ms = 600000; /* a terrible link is not a dead peer */
+    set.user_timeout_ms = 1200000; /* a terrible link is not a dead peer */
     set.keep_count = 100;
     set.syn_retries = 8;
-    set.timestamps = seed % 3 != 0;
-    set.sack = seed % 5 != 0;
-    set.window_scaling = seed % 7 != 0;
-    sim = sim_new(seed, seed % 2, &set);
-    r = sim_rng(sim);
-    draw_faults(sim, &sim_node(sim, 0)->out);
-    draw_faults(sim, &sim_node(sim, 1)->out);
-    if (rng_below(r, 4) == 0)
-        sim_node(sim, 0)->pool.fail_nth = 50 + rng_below(r, 500);
-    if (rng_below(r, 4) == 0)
-        sim_node(sim, 1)->pool.fail_nth = 50 + rng_below(r, 500);
-    begin(&f, sim, rng_below(r, 200000), rng_below(r, 200000));
+    set.timestamps = p->seed % 3 != 0;
+    set.sack = p->seed % 5 != 0;
+    set.window_scaling = p->seed % 7 != 0;
+    set.ecn = p->seed % 11 == 0;
+    return sim_new(p->seed, p->seed % 2, &set);
+}
+
+static void say_flow(const struct plan *p, const struct flow *f)
+{
+    fprintf(stderr,
+            "seed %" PRIu64 ": a sent %" PRIu64 "/%" PRIu64 " got %" PRIu64 "/%" PRIu64
+            " eof %d why %d; b sent %" PRIu64 "/%" PRIu64 " got %" PRIu64 "/%" PRIu64
+            " eof %d why %d\n",
+            p->seed, f->a.sent, f->a.to_send, f->a.got, f->a.to_get, f->a.eof, f->a.why, f->b.sent,
+            f->b.to_send, f->b.got, f->b.to_get, f->b.eof, f->b.why);
+}
+
+static bool one_run(const struct plan *p)
+{
+    struct sim *sim = sim_of(p);
+    struct rng *r = sim_rng(sim);
+    const char *left = NULL;
+    struct flow f;
+    bool ok;
+
+    draw_faults(sim, &sim_node(sim, 0)->out, p->mask);
+    draw_faults(sim, &sim_node(sim, 1)->out, p->mask);
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t nth = rng_below(r, 4) ? 0 : 50 + rng_below(r, 500);
+
+        sim_node(sim, i)->pool.fail_nth = p->mask & 1024u << i ? 0 : nth;
+    }
+    begin(&f, sim, rng_below(r, 200000) >> p->shift, rng_below(r, 200000) >> p->shift);
     f.b.fin_after_eof = rng_below(r, 2);
-    ok = sim_run(sim, SIM_SEC(3600), both_closed, &f) && complete(&f);
+    ok = run_with_changes(sim, &f, p->mask) && complete(&f);
     /* The handshake's last segment may be lost until the listener has given up: then a reset is due. */
     if (!ok && !f.b.open && f.a.why == STREAM_WHY_RESET)
         ok = true;
-    if (!ok) {
-        extern void sim_dump(struct sim *);
-        sim_dump(sim);
-        fprintf(stderr,
-                "seed %" PRIu64 ": a sent %" PRIu64 "/%" PRIu64 " got %" PRIu64 "/%" PRIu64
-                " eof %d why %d; b sent %" PRIu64 "/%" PRIu64 " got %" PRIu64 "/%" PRIu64
-                " eof %d why %d\n",
-                seed, f.a.sent, f.a.to_send, f.a.got, f.a.to_get, f.a.eof, f.a.why, f.b.sent,
-                f.b.to_send, f.b.got, f.b.to_get, f.b.eof, f.b.why);
-    } else {
-        sim_run(sim, SIM_SEC(2000), NULL, NULL);
+    if (!ok)
+        say_flow(p, &f);
+    if (ok) {
+        sim_node(sim, 0)->out.down = sim_node(sim, 1)->out.down = false;
+        sim_run(sim, SIM_SEC(4000), NULL, NULL);
         left = sim_leftover(sim);
         if (left)
-            fprintf(stderr, "seed %" PRIu64 ": %s\n", seed, left);
-        ok = left == NULL;
+            fprintf(stderr, "seed %" PRIu64 ": %s\n", p->seed, left);
     }
     sim_free(sim);
-    return ok;
+    return ok && !left;
 }
+
+/* In a process of its own: a broken invariant ends it. */
+static bool good(const struct plan *p, uint64_t n)
+{
+    struct plan each = *p;
+    pid_t child = fork();
+    int status = 1;
+
+    if (child == 0) {
+        for (uint64_t i = 0; i < n; i++, each.seed++) {
+            if (!one_run(&each))
+                _exit(1);
+        }
+        _exit(0);
+    }
+    T_NEED(child > 0);
+    (void)waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Takes away one fault after the other, then half of the bytes again and again, as long as it still fails. */
+static void shrink(struct plan p)
+{
+    for (uint32_t i = 0; i < FAULTS; i++) {
+        struct plan less = p;
+
+        less.mask |= 1u << i;
+        p = good(&less, 1) ? p : less;
+    }
+    for (struct plan less = p; ++less.shift < 18 && !good(&less, 1);)
+        p = less;
+    fprintf(stderr, "shortest: SIM_SEED=%" PRIu64 " SIM_MASK=0x%x SIM_SHIFT=%u\n", p.seed, p.mask,
+            p.shift);
+}
+
+static uint64_t from_env(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+#define CHUNK 100u
 
 static void terrible_links_lose_no_byte(void)
 {
-    const char *one = getenv("SIM_SEED"), *count = getenv("SIM_SEEDS");
-    uint64_t n = count ? strtoull(count, NULL, 0) : 2000, failed = 0;
-    uint64_t first = one ? strtoull(one, NULL, 0) : T_SEED % 1000000007;
+    uint64_t n = from_env("SIM_SEEDS", 2000), first = T_SEED % 1000000007, failed = 0;
+    struct plan p = {.mask = (uint32_t)from_env("SIM_MASK", 0),
+                     .shift = (uint32_t)from_env("SIM_SHIFT", 0)};
 
-    if (one)
-        n = 1;
-    for (uint64_t i = 0; i < n; i++)
-        failed += !one_seed(first + i);
+    if (getenv("SIM_SEED")) {
+        p.seed = from_env("SIM_SEED", 0);
+        T_OK(one_run(&p));
+        return;
+    }
+    for (uint64_t i = 0; i < n; i += CHUNK) {
+        uint64_t some = n - i < CHUNK ? n - i : CHUNK;
+
+        p.seed = first + i;
+        if (good(&p, some))
+            continue;
+        for (uint64_t end = p.seed + some; p.seed < end; p.seed++) {
+            if (good(&p, 1))
+                continue;
+            failed++;
+            shrink(p);
+        }
+    }
     T_EQ(failed, 0);
 }
 
