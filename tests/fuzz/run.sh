@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzz each target for a while, from its corpus, with ASan and UBSan:  tests/fuzz/run.sh [SECONDS] [TARGET...]
-# What is found lies in build-fuzz/found; new inputs worth keeping in build-fuzz/corpus.
+# What is found lies in build-fuzz/found; new inputs worth keeping in build-fuzz/corpus, which begins with what
+# longer campaigns have left in tests/fuzz/grown.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -14,6 +15,7 @@ mkdir -p build-fuzz/found
 export LSAN_OPTIONS=suppressions=$top/tests/lsan.supp
 for t in "$@"; do
     mkdir -p "build-fuzz/corpus/$t"
+    [ ! -e "tests/fuzz/grown/$t.tar.xz" ] || tar -xJf "tests/fuzz/grown/$t.tar.xz" -C "build-fuzz/corpus/$t"
     build-fuzz/tests/fuzz/"fuzz_$t" -max_total_time="$seconds" -max_len=8192 -artifact_prefix="build-fuzz/found/$t-" \
         -print_final_stats=1 "build-fuzz/corpus/$t" "tests/fuzz/corpus/$t" > "build-fuzz/found/$t.log" 2>&1 ||
         { tail -n 40 "build-fuzz/found/$t.log"; echo "$t: FOUND something"; exit 1; }
