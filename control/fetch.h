@@ -16,7 +16,6 @@
 #include "base/res.h"
 #include "base/span.h"
 
-#define FETCH_URL_MAX_B     2048
 #define FETCH_TAG_MAX_B     256 /* of an ETag or a date; longer ones are as if they were not given */
 #define FETCH_WAITING_MAX   16384 /* requests that have not had their turn yet */
 #define FETCH_REDIRECTS_MAX 5
@@ -45,7 +44,7 @@ struct fetch_answer {
 typedef void (*fetch_done_fn)(void *ctx, const struct fetch_answer *a);
 
 struct fetch_request {
-    const char *url;            /* http://, https://; file:// with `file_ok` */
+    const char *url;            /* as base/url.h has it; file:// with `file_ok` */
     const char *etag, *changed; /* of the answer before: asks for 304; NULL: none */
     const char *accept;         /* NULL: anything */
     struct span body;           /* with `body_type`: POST, which follows no redirection */
@@ -79,8 +78,5 @@ int fetch_fd(const struct fetch *f);
 int fetch_wait_ms(const struct fetch *f);
 void fetch_turn(struct fetch *f);
 uint32_t fetch_count(const struct fetch *f); /* under way and waiting */
-
-/* The scheme, in lower case, of a URL that fetch_begin would take; NULL: it would not. *why is a literal. */
-const char *fetch_url_scheme(const char *url, const char **why);
 
 #endif
