@@ -8,7 +8,8 @@
  *
  * Everything that answers is hostile: bounded in time, in bytes of the body and of the head, in redirections.
  * No cookies, no credentials, no decompression, no proxy, nothing from the environment. Names are resolved by a
- * thread of libcurl's that is left behind when it takes too long.
+ * thread of libcurl's that is left behind when it takes too long. A TLS handshake computes within the turn: with
+ * the system's CAs, which libcurl reads anew each time, some tens of milliseconds.
  */
 #ifndef SALLYPORT_CONTROL_FETCH_H
 #define SALLYPORT_CONTROL_FETCH_H
