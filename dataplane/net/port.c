@@ -118,6 +118,14 @@ static bool has_v6_group_filter(struct port *p)
     return rte_eth_allmulticast_enable(p->id) == 0;
 }
 
+/* net_tap holds whole frames, cut from a run, against its MTU, and refuses them for ever. */
+static void room_for_frames(struct port *p)
+{
+    if (software_only(p->driver) && p->tx_tso &&
+        rte_eth_dev_set_mtu(p->id, (uint16_t)(p->mtu + ETH_HDR_B + 4u /* a VLAN tag */)) != 0)
+        p->tx_tso = false;
+}
+
 res port_open(const struct port_plan *plan, struct report *report, struct port *out)
 {
     char name[EAL_NAME_B], vdev[512];
@@ -156,6 +164,7 @@ res port_open(const struct port_plan *plan, struct report *report, struct port *
     out->mtu = plan->mtu;
     if (!out->mtu && rte_eth_dev_get_mtu(out->id, &out->mtu) != 0)
         out->mtu = 1500;
+    room_for_frames(out);
     return OK;
 }
 
