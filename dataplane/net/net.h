@@ -58,6 +58,7 @@ bool net_core_owns(const struct net_core *nc, const struct ip_addr *laddr,
                    const struct ip_addr *raddr, uint16_t lport, uint16_t rport);
 /* All ports together: what may be left to devices. */
 bool net_offloads_csum(const struct net *n);
+bool net_offloads_tso(const struct net *n);
 
 void net_port_text(const struct net *n, uint32_t port, struct sb *out);
 uint32_t net_buffers_total(const struct net *n);
