@@ -8,7 +8,8 @@
  * we write: Ethernet + VLAN + IPv6 + TCP with options = 118 bytes.
  *
  * While nbuf_shared(), data, length and next may not be changed: somebody else (the NIC) still reads.
- * All calls are for one core; a pool belongs to one core. Bound: all O(1).
+ * All calls are for one core; a pool belongs to one core, but a buffer that was handed over is put by
+ * whoever has it. Bound: all O(1).
  *
  *   struct nbuf *nbuf_get(struct nbuf_pool *);         empty, refcount 1; NULL when the pool is out
  *   void     nbuf_put(struct nbuf *);                  drop one reference of this one buffer
