@@ -30,7 +30,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
 {
     uint8_t *icmp = nbuf_pull(m, h->hdr_b);
 
-    if (!l3_take_echo(l, now_ns)) {
+    if (!l3_take_echo(l, &h->src, now_ns)) {
         nbuf_put_chain(m);
         return;
     }

@@ -130,6 +130,7 @@ void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t t
 
     if (!m) {
         net_count(l, NET_CTR_NO_BUFFER);
+        bound_hit(l->env.log, BOUND_BUFFERS, NULL);
         return;
     }
     memcpy(nbuf_add(m, (uint32_t)payload.len), payload.p, payload.len);
@@ -360,7 +361,7 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns)
     nbuf_put_chain(m);
 }
 
-bool l3_take_echo(struct l3 *l, uint64_t now_ns)
+bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns)
 {
     uint64_t second = now_ns / 1000000000;
 
@@ -370,6 +371,7 @@ bool l3_take_echo(struct l3 *l, uint64_t now_ns)
     }
     if (l->echo_left == 0) {
         net_count(l, NET_CTR_ICMP_LIMITED);
+        bound_hit(l->env.log, BOUND_ECHO, peer);
         return false;
     }
     l->echo_left--;

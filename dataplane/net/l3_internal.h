@@ -45,7 +45,7 @@ void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nb
                 uint16_t type, uint64_t now_ns);
 void l3_learn(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
               bool answer, uint64_t now_ns);
-bool l3_take_echo(struct l3 *l, uint64_t now_ns);
+bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns);
 bool l3_martian(const struct ip_addr *src);
 /* Room for an IP header in front of m (payload), filled in; then out by route. */
 void l3_send_ip(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,

@@ -46,6 +46,7 @@ struct net_core {
     struct rte_mempool *pool;
     struct l3 *l3;
     struct net_up up;
+    struct log_out *log;
     uint64_t now_ns;
     struct tx_queue tx[L3_PORTS_MAX];
     struct capture capture;
@@ -66,6 +67,12 @@ struct net {
 static void count(struct net_core *nc, enum l3_counter c, uint64_t n)
 {
     ctr_add(&l3_counters(nc->l3)[c], n);
+}
+
+static void at_bound(struct net_core *nc, enum l3_counter c, enum bound b)
+{
+    count(nc, c, 1);
+    bound_hit(nc->log, b, NULL);
 }
 
 static void flush_port(struct net_core *nc, uint32_t port)
@@ -109,7 +116,7 @@ static void enqueue(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
     if (q->n == STASH)
         flush_port(nc, port);
     if (q->n == STASH) { /* like a full queue of a router: the newest is lost */
-        count(nc, NET_CTR_TX_FULL, 1);
+        at_bound(nc, NET_CTR_TX_FULL, BOUND_DEVICE_QUEUE);
         rte_pktmbuf_free(m);
         return;
     }
@@ -125,7 +132,7 @@ static bool hand_over(struct net_core *nc, uint32_t to, struct rte_mbuf *m, uint
     p->send = send;
     if (rte_ring_sp_enqueue(nc->net->packets[nc->core][to], m) == 0)
         return true;
-    count(nc, NET_CTR_STEER_DROPPED, 1);
+    at_bound(nc, NET_CTR_STEER_DROPPED, BOUND_CORE_RING);
     rte_pktmbuf_free(m);
     return false;
 }
@@ -157,7 +164,7 @@ static void send_elsewhere(struct net_core *nc, uint8_t port, struct rte_mbuf *p
         own = rte_pktmbuf_copy(pkt, nc->pool, 0, UINT32_MAX);
         rte_pktmbuf_free(pkt);
         if (!own) {
-            count(nc, NET_CTR_NO_BUFFER, 1);
+            at_bound(nc, NET_CTR_NO_BUFFER, BOUND_BUFFERS);
             return;
         }
     }
@@ -466,6 +473,7 @@ res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng
                          .announces = nc->core == 0};
 
     nc->up = *up;
+    nc->log = log;
     nc->now_ns = now_ns;
     return l3_new(&env, nc->net->l3_ports, nc->net->port_count, now_ns, &nc->l3);
 }

@@ -100,6 +100,18 @@ def reconfigure(change):
     return old
 
 
+def restart(more=""):
+    """The appliance again, with these lines added to its configuration: for what is fixed at start."""
+    conf = os.environ["DEMO_CONF"]
+    env = dict(os.environ)
+    if more:
+        env["DEMO_CONF"] = RUN + "/more.conf"
+        with open(conf) as f, open(env["DEMO_CONF"], "w") as to:
+            to.write(f.read() + more + "\n")
+    run(TOP + "/deploy/demo.sh", "restart", env=env)
+    until(lambda: ctl("status", ok=False).get("ok"))
+
+
 class Response:
     def __init__(self, status, fields, body):
         self.status, self.fields, self.body = status, fields, body
