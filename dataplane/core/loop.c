@@ -161,7 +161,7 @@ static void publish(struct core *c)
     __atomic_store_n(&p->requests, px.requests, __ATOMIC_RELAXED);
     __atomic_store_n(&p->backends_idle, px.backends_idle, __ATOMIC_RELAXED);
     __atomic_store_n(&p->backends_busy, px.backends_busy, __ATOMIC_RELAXED);
-    nbufs_free = nbuf_pool_free(net_core_pool(c->net));
+    nbufs_free = net_core_buffers_free(c->net);
     if (nbufs_free == 0) /* the device may have had none to receive into */
         bound_hit(&c->log, BOUND_BUFFERS, NULL);
     bound_tell(&c->log);
