@@ -56,6 +56,7 @@ struct net {
     struct port ports[L3_PORTS_MAX];
     struct l3_port l3_ports[L3_PORTS_MAX];
     uint32_t port_count, cores, buffers;
+    bool reassembly;
     struct steer steer;
     struct net_core *core[EAL_CPUS_MAX];
     struct rte_ring *packets[EAL_CPUS_MAX][EAL_CPUS_MAX]; /* from, to */
@@ -235,8 +236,12 @@ static uint32_t owner_of(struct net_core *nc, const struct port *p, struct rte_m
     uint16_t sport, dport;
     uint32_t hash;
 
-    if (!steer_tuple(span_of(rte_pktmbuf_mtod(m, void *), m->data_len), &src, &dst, &sport, &dport))
-        return nc->core;
+    struct span frame = span_of(rte_pktmbuf_mtod(m, void *), m->data_len);
+
+    if (!steer_tuple(frame, &src, &dst, &sport, &dport))
+        return nc->net->reassembly && steer_fragment(frame, &src, &dst)
+                   ? steer_owner(s, &src, &dst, 0, 0)
+                   : nc->core;
     hash = steer_hash(s, &src, &dst, sport, dport);
     if (p->rss && (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH))
         count(nc, m->hash.rss == hash ? NET_CTR_STEER_AGREED : NET_CTR_STEER_MISMATCH, 1);
@@ -253,6 +258,24 @@ static void received(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
         return;
     }
     l3_input(nc->l3, (uint8_t)port, nbuf_of(m), nc->now_ns);
+}
+
+/* The fragments met here; the segment that they make has an owner of its own. */
+static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+    struct ip_addr src, dst;
+    uint16_t sport, dport;
+    uint32_t owner;
+
+    if (!steer_tuple(span_of(nbuf_data(m), nbuf_len(m)), &src, &dst, &sport, &dport))
+        return false;
+    owner = steer_owner(&nc->net->steer, &src, &dst, sport, dport);
+    if (owner == nc->core)
+        return false;
+    if (hand_over(nc, owner, nbuf_mbuf(m), port, false))
+        count(nc, NET_CTR_STEER_OUT, 1);
+    return true;
 }
 
 static uint32_t poll_port(struct net_core *nc, uint32_t port)
@@ -415,6 +438,7 @@ res net_start(const struct net_config *cfg, struct report *report, struct net **
     rng_init(&rng, seed);
     n->cores = cfg->eal.cpu_count;
     n->buffers = cfg->buffers ? cfg->buffers : BUFFERS;
+    n->reassembly = cfg->reassembly;
     r = eal_start(&cfg->eal, report, &huge);
     if (!IS_OK(r)) {
         free(n);
@@ -475,6 +499,8 @@ res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng
                          .tcp = env_tcp,
                          .icmp_error = env_icmp,
                          .heard = nc->net->cores > 1 ? env_heard : NULL,
+                         .elsewhere = nc->net->cores > 1 ? env_elsewhere : NULL,
+                         .reassembles = nc->net->reassembly,
                          .announces = nc->core == 0};
 
     nc->up = *up;

@@ -16,7 +16,7 @@ def lines(event):
 class PerPrefix(Case):
     @classmethod
     def setUpClass(cls):
-        restart("tcp = { connections_per_prefix = 3; };")
+        restart(lambda text: text + "tcp = { connections_per_prefix = 3; };\n")
 
     @classmethod
     def tearDownClass(cls):
