@@ -80,8 +80,11 @@ bool handoff_owner(const struct handoff *h, uint32_t me, struct nbuf *m, uint32_
             frame.len += nbuf_len(i);
     }
     *owner = me;
-    if (!steer_tuple(frame, &src, &dst, &sport, &dport))
+    if (!steer_tuple(frame, &src, &dst, &sport, &dport)) {
+        if (h->reassembly && steer_fragment(frame, &src, &dst))
+            *owner = steer_owner(&h->steer, &src, &dst, 0, 0);
         return false;
+    }
     *hash = steer_hash(&h->steer, &src, &dst, sport, dport);
     *owner = steer_owner_of_hash(&h->steer, *hash);
     return true;

@@ -210,7 +210,8 @@ static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
 {
     struct cores_core *c = (struct cores_core *)ctx;
 
-    l3_output(c->l3, m, &tx->src, &tx->dst, tx->ecn, c->now_ns);
+    l3_output(c->l3, m, &(struct l3_out){.src = tx->src, .dst = tx->dst, .ecn = tx->ecn},
+              c->now_ns);
 }
 
 static bool env_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)

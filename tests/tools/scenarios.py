@@ -24,7 +24,7 @@ ELSEWHERE = [
     ("T-125", "RFC 826, 5227", "ARP: resolving, silence, poison, announcements", "tests/unit/test_l3.c"),
     ("T-126", "RFC 4861 7.3", "the gateway's address changes", "open"),
     ("T-127", "RFC 4861, 4862", "hop limit 254, address conflict", "open"),
-    ("T-128", "RFC 5722", "fragments", "tests/unit/test_l3.c headers_are_judged: dropped, not put together"),
+    ("T-128", "RFC 5722", "fragments: dropped, or put together by `ip.reassembly`", "tests/unit/test_reasm.c, tests/e2e/test_fragments.py"),
     ("T-129", "RFC 8200 4", "IPv6 extension headers", "open; fuzzed by tests/fuzz/packet.c"),
     ("T-138", "-", "slow client, fast backend", "open"),
     ("T-139", "-", "a backend that stalls for ever", "tests/e2e/test_proxy.py test_statuses"),
