@@ -87,6 +87,11 @@ struct cfg_port {
     uint32_t mtu, vlan, offload;
 };
 
+struct cfg_ip {
+    struct cfg_node node;
+    bool reassembly;
+};
+
 struct cfg_tcp {
     struct cfg_node node;
     uint32_t time_wait_ms;
@@ -263,6 +268,7 @@ struct cfg {
         struct cfg_port *v;
         uint32_t n;
     } ports;
+    struct cfg_ip *ip;
     struct cfg_tcp *tcp;
     struct cfg_texts dpdk_args;
     struct cfg_control *control;

@@ -43,6 +43,7 @@ static void net_config_from(const struct dp_config *cfg, struct net_config *n)
     n->eal.cpu_count = cfg->core_count;
     n->eal.hugepages = cfg->hugepages;
     n->eal.telemetry = cfg->telemetry;
+    n->reassembly = cfg->reassembly;
     n->eal.extra = cfg->eal_extra;
     for (uint32_t i = 0; i < cfg->core_count; i++)
         n->eal.cpus[i] = cfg->lcores[i];

@@ -130,6 +130,7 @@ void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t t
 
     if (!m) {
         net_count(l, NET_CTR_NO_BUFFER);
+        bound_hit(l->env.log, BOUND_BUFFERS, NULL);
         return;
     }
     memcpy(nbuf_add(m, (uint32_t)payload.len), payload.p, payload.len);
@@ -373,7 +374,7 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns)
     nbuf_put_chain(m);
 }
 
-bool l3_take_echo(struct l3 *l, uint64_t now_ns)
+bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns)
 {
     uint64_t second = now_ns / 1000000000;
 
@@ -383,6 +384,7 @@ bool l3_take_echo(struct l3 *l, uint64_t now_ns)
     }
     if (l->echo_left == 0) {
         net_count(l, NET_CTR_ICMP_LIMITED);
+        bound_hit(l->env.log, BOUND_ECHO, peer);
         return false;
     }
     l->echo_left--;
@@ -441,6 +443,8 @@ void l3_timers(struct l3 *l, uint64_t now_ns)
 {
     if (l->env.announces && l->announced < ANNOUNCE_TIMES && now_ns >= l->announce_ns)
         announce(l, now_ns);
+    if (l->reasm)
+        reasm_timers(l->reasm, now_ns);
     for (uint32_t i = 0; l->neigh.waiting && i < l->neigh.used; i++) {
         struct neigh *n = &l->neigh.entries[i];
 
@@ -452,9 +456,9 @@ void l3_timers(struct l3 *l, uint64_t now_ns)
 
 uint64_t l3_next_deadline(const struct l3 *l)
 {
-    uint64_t at = UINT64_MAX;
+    uint64_t at = l->reasm ? reasm_next_deadline(l->reasm) : UINT64_MAX;
 
-    if (l->env.announces && l->announced < ANNOUNCE_TIMES)
+    if (l->env.announces && l->announced < ANNOUNCE_TIMES && l->announce_ns < at)
         at = l->announce_ns;
     for (uint32_t i = 0; l->neigh.waiting && i < l->neigh.used; i++) {
         const struct neigh *n = &l->neigh.entries[i];
@@ -480,8 +484,8 @@ res l3_new(const struct l3_env *env, const struct l3_port *ports, uint32_t count
     l->port_count = count;
     l->announce_ns = now_ns;
     l->flow_key = rng_sip_key(env->rng);
-    if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng)))) {
-        free(l);
+    if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng))) || !IS_OK(l3_start_fragments(l))) {
+        l3_free(l);
         return ERR(NOMEM);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -495,6 +499,7 @@ void l3_free(struct l3 *l)
     if (!l)
         return;
     neigh_fini(&l->neigh);
+    reasm_free(l->reasm);
     free(l);
 }
 

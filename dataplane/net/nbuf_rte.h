@@ -162,6 +162,11 @@ static inline enum nbuf_csum nbuf_rx_csum(const struct nbuf *m)
     }
 }
 
+static inline void nbuf_rx_csum_unknown(struct nbuf *m)
+{
+    nbuf_mbuf(m)->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
+}
+
 static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3, uint8_t l4)
 {
     struct rte_mbuf *b = nbuf_mbuf(m);
