@@ -337,6 +337,20 @@ bool crls_turn(struct crls *k, int64_t mono_ms)
            (k->active == 0 || mono_ms - k->dirty_ms >= SETTLE_MS);
 }
 
+bool crls_waiting(const struct crls *k)
+{
+    for (const struct source *s = k->sources; s; s = s->next) {
+        if (s->held_count == 0 && s->failures == 0)
+            return true;
+    }
+    return false;
+}
+
+bool crls_news(const struct crls *k)
+{
+    return k->dirty;
+}
+
 void crls_ask_all(struct crls *k)
 {
     for (struct source *s = k->sources; s; s = s->next)
