@@ -29,6 +29,8 @@
  *   enum nbuf_csum nbuf_rx_csum(const struct nbuf *);  what the device said of the TCP checksum
  *   void     nbuf_tx_csum(m, v4, l2, l3, l4);          the device is to write the TCP checksum
  *   void     nbuf_tx_tso(m, mss);                      the device is to cut the payload (with tx_csum)
+ *   void     nbuf_tx_plain(m);                         alone again, and the device is to do nothing: before
+ *                                                      a buffer that was sent is sent once more
  *
  * On receive a packet may be a chain; nbuf_next() walks it.
  */

@@ -181,6 +181,13 @@ static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3,
     m->tx_l4 = l4;
 }
 
+static inline void nbuf_tx_plain(struct nbuf *m)
+{
+    m->next = NULL;
+    m->tx_csum = false;
+    m->tso_mss = 0;
+}
+
 static inline void nbuf_tx_tso(struct nbuf *m, uint16_t mss)
 {
     m->tso_mss = mss;

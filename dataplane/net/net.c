@@ -48,14 +48,36 @@ static void count(struct net_core *nc, enum l3_counter c, uint64_t n)
     ctr_add(&l3_counters(nc->l3)[c], n);
 }
 
+/**
+ * Devices that finish packets want to see them before (rte_ethdev.h, rte_eth_tx_prepare). Returns how many
+ * may go; a packet that the device does not take is dropped: 0 then, and the queue is one shorter.
+ */
+static uint16_t prepare(struct net_core *nc, uint32_t port, struct tx_queue *q, uint32_t from,
+                        uint16_t n)
+{
+    uint16_t ok = rte_eth_tx_prepare(nc->net->ports[port].id, (uint16_t)nc->core, q->m + from, n);
+
+    if (ok)
+        return ok;
+    count(nc, NET_CTR_TX_REFUSED, 1);
+    rte_pktmbuf_free(q->m[from]);
+    q->n--;
+    memmove(q->m + from, q->m + from + 1, (q->n - from) * sizeof(q->m[0]));
+    return 0;
+}
+
 static void flush_port(struct net_core *nc, uint32_t port)
 {
+    const struct port *p = &nc->net->ports[port];
     struct tx_queue *q = &nc->tx[port];
     uint32_t done = 0;
 
     while (done < q->n) {
-        uint16_t n = rte_eth_tx_burst(nc->net->ports[port].id, (uint16_t)nc->core, q->m + done,
-                                      (uint16_t)(q->n - done));
+        uint16_t n = (uint16_t)(q->n - done);
+
+        if (p->tx_csum && (n = prepare(nc, port, q, done, n)) == 0)
+            continue;
+        n = rte_eth_tx_burst(p->id, (uint16_t)nc->core, q->m + done, n);
 
         if (n == 0)
             break;
@@ -71,7 +93,7 @@ static void flush_port(struct net_core *nc, uint32_t port)
 
 static void copy_frame(struct net_core *nc, uint32_t port, struct rte_mbuf *m, bool out)
 {
-    struct span parts[8];
+    struct span parts[32];
     uint32_t n = 0;
 
     for (; m && n < ARRAY_LEN(parts); m = m->next)
@@ -313,8 +335,13 @@ static res open_ports(struct net *n, const struct net_config *cfg, struct report
     for (uint32_t i = 0; i < n->cores; i++)
         pools[i] = n->core[i]->pool;
     for (uint32_t i = 0; i < cfg->port_count; i++) {
-        struct port_plan plan = {cfg->eal.devices[i], i,     n->cores,
-                                 cfg->ports[i].mtu,   pools, &n->handoff.steer};
+        struct port_plan plan = {.device = cfg->eal.devices[i],
+                                 .offload = cfg->eal.offload[i],
+                                 .index = i,
+                                 .cores = n->cores,
+                                 .mtu = cfg->ports[i].mtu,
+                                 .pools = pools,
+                                 .steer = &n->handoff.steer};
 
         TRY(port_open(&plan, report, &n->ports[i]));
         n->port_count++;
@@ -382,6 +409,11 @@ struct nbuf_pool *net_core_pool(struct net_core *nc)
     return (struct nbuf_pool *)nc->pool;
 }
 
+uint32_t net_core_buffers_free(const struct net_core *nc)
+{
+    return rte_mempool_avail_count(nc->pool);
+}
+
 res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng,
                    struct log_out *log, uint64_t now_ns)
 {
@@ -436,6 +468,15 @@ bool net_offloads_csum(const struct net *n)
             return false;
     }
     return n->port_count > 0;
+}
+
+bool net_offloads_tso(const struct net *n)
+{
+    for (uint32_t i = 0; i < n->port_count; i++) {
+        if (!n->ports[i].tx_tso)
+            return false;
+    }
+    return net_offloads_csum(n);
 }
 
 void net_port_text(const struct net *n, uint32_t port, struct sb *out)

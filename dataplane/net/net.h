@@ -29,6 +29,8 @@ void net_stop(struct net *n); /* after all cores have ended */
 
 struct net_core *net_core_of(struct net *n, uint32_t core);
 struct nbuf_pool *net_core_pool(struct net_core *nc);
+/* Exactly: with those that lie in caches, which takes a walk over all lcores. */
+uint32_t net_core_buffers_free(const struct net_core *nc);
 
 /* What the core does with what comes up. */
 struct net_up {
@@ -55,6 +57,7 @@ bool net_core_owns(const struct net_core *nc, const struct ip_addr *laddr,
                    const struct ip_addr *raddr, uint16_t lport, uint16_t rport);
 /* All ports together: what may be left to devices. */
 bool net_offloads_csum(const struct net *n);
+bool net_offloads_tso(const struct net *n);
 
 void net_port_text(const struct net *n, uint32_t port, struct sb *out);
 uint32_t net_buffers_total(const struct net *n);

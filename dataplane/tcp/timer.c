@@ -60,7 +60,7 @@ static void syn_timeout(struct tcp *t, struct tcp_conn *c)
     tcp_rearm(t, c);
 }
 
-/* In vain with a segment that the path may not take, full or not: try smaller ones, down to what every path takes. */
+/* In vain again and again with segments that not every path takes: try smaller ones. */
 static void suspect_black_hole(struct tcp *t, struct tcp_conn *c)
 {
     uint16_t small = tcp_v4(c) ? TCP_MSS_V4 : TCP_MSS_V6;

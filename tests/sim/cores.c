@@ -89,8 +89,9 @@ static void env_icmp(void *ctx, const struct l3_icmp_error *e)
 static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
 {
     struct cores_core *c = (struct cores_core *)ctx;
+    struct l3_out o = {tx->src, tx->dst, tx->ecn, 0, 0};
 
-    l3_output(c->l3, m, &tx->src, &tx->dst, tx->ecn, c->now_ns);
+    l3_output(c->l3, m, &o, c->now_ns);
 }
 
 static bool env_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)

@@ -16,7 +16,7 @@ BEGIN, END = "<!-- scenarios: generated -->", "<!-- end -->"
 ELSEWHERE = [
     ("T-23", "-", "a port of a listener is never used to connect from", "not tried: other end points cannot collide"),
     ("T-42", "RFC 894", "padding behind an IP packet is no data", "tests/unit/test_l3.c headers_are_judged"),
-    ("T-57", "-", "segmentation offload", "not there: no device is asked for it"),
+    ("T-57", "-", "segmentation offload", "all scenarios run a second time with it (scenarios_*_tso)"),
     ("T-112", "RFC 6191", "our connect takes up a tuple in TIME_WAIT", "left out: the tuple stays taken"),
     ("T-120", "-", "many timers and a jump of the clock", "tests/unit/test_wheel.c a_call_fires_no_more_than_it_may"),
     ("T-121", "-", "timers against a sorted list", "tests/unit/test_wheel.c a_million_random_steps_agree_..."),
