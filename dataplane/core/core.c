@@ -51,6 +51,13 @@ static void glue_confirm(void *ctx, const struct ip_addr *dst)
     l3_confirm(net_core_l3(c->net), dst, c->now_ns);
 }
 
+static void glue_doubt(void *ctx, const struct ip_addr *dst)
+{
+    struct core *c = (struct core *)ctx;
+
+    l3_doubt(net_core_l3(c->net), dst, c->now_ns);
+}
+
 static void glue_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 {
     struct core *c = (struct core *)ctx;
@@ -112,7 +119,8 @@ static res make_tcp(struct core *c, const struct core_args *a)
                           .output = glue_output,
                           .route = glue_route,
                           .owns = glue_owns,
-                          .confirm = glue_confirm};
+                          .confirm = glue_confirm,
+                          .doubt = glue_doubt};
 
     tcp_settings_default(&set);
     set.conns_max = 2 * a->conns_max + 1024; /* clients, and as many to backends */

@@ -20,7 +20,6 @@ ELSEWHERE = [
     ("T-121", "-", "timers against a sorted list", "tests/unit/test_wheel.c a_million_random_steps_agree_..."),
     ("T-122", "RFC 792, 4443", "echo", "tests/unit/test_l3.c echo_is_answered, tests/e2e/test_ip6.py"),
     ("T-125", "RFC 826, 5227", "ARP: resolving, silence, poison, announcements", "tests/unit/test_l3.c"),
-    ("T-126", "RFC 4861 7.3", "the gateway's address changes", "open"),
     ("T-127", "RFC 4861, 4862", "hop limit 254, address conflict", "open"),
     ("T-128", "RFC 5722", "fragments: dropped, or put together by `ip.reassembly`", "tests/unit/test_reasm.c, tests/e2e/test_fragments.py"),
     ("T-129", "RFC 8200 4", "IPv6 extension headers", "open; fuzzed by tests/fuzz/packet.c"),
