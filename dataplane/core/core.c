@@ -51,6 +51,13 @@ static void glue_confirm(void *ctx, const struct ip_addr *dst)
     l3_confirm(net_core_l3(c->net), dst, c->now_ns);
 }
 
+static void glue_doubt(void *ctx, const struct ip_addr *dst)
+{
+    struct core *c = (struct core *)ctx;
+
+    l3_doubt(net_core_l3(c->net), dst, c->now_ns);
+}
+
 static void glue_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 {
     struct core *c = (struct core *)ctx;
@@ -86,6 +93,13 @@ static struct stream *glue_connect(void *ctx, const struct endpoint *to, uint32_
     return tcp_connect(c->tcp, &how, ops, owner, why);
 }
 
+static void glue_met(void *ctx, struct peer *peer)
+{
+    struct core *c = (struct core *)ctx;
+
+    ctr_add(&c->ctr[CORE_CTR_CHAINS_TOLD], gossip_tell(c->gossip, c->id, peer));
+}
+
 /* --- life --- */
 
 static uint32_t offloads(const struct net *n)
@@ -105,7 +119,8 @@ static res make_tcp(struct core *c, const struct core_args *a)
                           .output = glue_output,
                           .route = glue_route,
                           .owns = glue_owns,
-                          .confirm = glue_confirm};
+                          .confirm = glue_confirm,
+                          .doubt = glue_doubt};
 
     tcp_settings_default(&set);
     set.conns_max = 2 * a->conns_max + 1024; /* clients, and as many to backends */
@@ -140,6 +155,8 @@ static res make_layers(struct core *c, const struct core_args *a)
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
     tls.tickets = &c->tickets;
+    tls.met = glue_met;
+    tls.ctx = c;
     TRY(tls_core_new(&tls, &c->tls));
     px.tls = c->tls;
     px.peers = c->peers;
@@ -165,6 +182,7 @@ res core_new(const struct core_args *a, struct report *report, struct core **out
     c->clock = a->clock;
     c->poll = a->poll;
     c->qsbr = a->qsbr;
+    c->gossip = a->gossip;
     c->published = a->published;
     c->net = net_core_of(dp_net(a->dp), a->id);
     c->now_ns = clock_now(c->clock);

@@ -112,6 +112,21 @@ struct cores_stats cores_stats(const struct cores_host *h);
 uint64_t cores_tcp(const struct cores_host *h, unsigned counter);
 uint64_t cores_net(const struct cores_host *h, enum l3_counter counter);
 
+/* --- between the files of this module --- */
+
+/* In front of each frame on the wire: what the device of the receiver says of it. */
+struct cores_wired {
+    uint32_t hash;
+    uint32_t hashed;
+};
+
+/* cores_wire.c */
+void cores_transmit(struct cores_core *c, struct nbuf *m); /* takes m */
+uint32_t cores_poll_wire(struct cores_core *c);
+
+/* cores.c */
+void cores_received(struct cores_core *c, struct span f, const struct cores_wired *meta);
+
 /* cores_app.c: the ends of connections */
 void cores_app_listen(struct cores_core *c);
 void cores_app_turn(struct cores_core *c);
