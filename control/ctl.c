@@ -424,8 +424,11 @@ res ctl_check(const char *file, struct report *report)
     arena_init(&boot);
     in.slots = slots;
     r = boot_config(cfg, &boot, report, &dp_cfg);
-    build_r = gen_build(&in, &cfg, report, &g);
+    build_r = crls_new(NULL, NULL, NULL, &in.crls); /* never given a turn: nothing is fetched */
+    if (IS_OK(build_r))
+        build_r = gen_build(&in, &cfg, report, &g);
     gen_free(g, slots);
+    crls_free(in.crls);
     (void)tls_profile_reap();
     slots_free(slots);
     arena_fini(&boot);

@@ -225,10 +225,30 @@ static void lists_that_nothing_checks_are_not_fetched(void)
     end(&f);
 }
 
-#define TESTS(X)                                                                               \
-    X(a_reload_keeps_what_is_held)                                                             \
-    X(a_request_under_way_may_be_forgotten) X(lists_do_not_wait_for_files)                     \
-        X(a_generation_that_is_not_taken_is_tried_again) X(the_cache_has_them_after_a_restart) \
-            X(the_first_generation_waits_for_them) X(one_url_of_two_sets_is_asked_once)        \
-                X(lists_that_nothing_checks_are_not_fetched)
+static void a_check_says_what_it_can_without_asking(void)
+{
+    struct fix f;
+
+    open_server(&f);
+    site_write(&f.site, conf(&f, "crl_from_cdp = true;", ""));
+    T_OK(IS_OK(ctl_check(site_file(&f.site), f.site.report)));
+    T_EQ(f.site.report->warnings, 1);
+    T_OK(strstr(conf_report(f.site.report), "trust 'staff': crl_from_cdp, but none of its") !=
+         NULL);
+    report_clear(f.site.report);
+    site_write(&f.site, one_url(&f, ""));
+    T_OK(IS_OK(ctl_check(site_file(&f.site), f.site.report)));
+    T_EQ(f.site.report->warnings, 0);
+    T_EQ(httpd_seen(&f.h), 0);
+    T_OK(site_clean());
+    httpd_end(&f.h);
+    site_end(&f.site);
+}
+
+#define TESTS(X)                                                                         \
+    X(a_check_says_what_it_can_without_asking)                                           \
+    X(a_reload_keeps_what_is_held) X(a_request_under_way_may_be_forgotten)               \
+        X(lists_do_not_wait_for_files) X(a_generation_that_is_not_taken_is_tried_again)  \
+            X(the_cache_has_them_after_a_restart) X(the_first_generation_waits_for_them) \
+                X(one_url_of_two_sets_is_asked_once) X(lists_that_nothing_checks_are_not_fetched)
 T_MAIN("crls_life", TESTS)
