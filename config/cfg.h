@@ -60,6 +60,7 @@ struct cfg_cpus {
 
 /* Values of the words in cfg_keys.def, in their order. */
 enum { CFG_POLL_ADAPTIVE, CFG_POLL_ALWAYS };
+enum { CFG_OFFLOAD_AUTO, CFG_OFFLOAD_OFF, CFG_OFFLOAD_ON };
 enum { CFG_ROUND_ROBIN, CFG_LEAST_CONN };
 enum { CFG_TLS_1_2, CFG_TLS_1_3 };
 enum { CFG_SNI_DEFAULT, CFG_SNI_REQUIRED };
@@ -83,7 +84,7 @@ struct cfg_port {
     const char *name, *device;
     struct cfg_prefixes addresses;
     struct ip_addr gateway, gateway6; /* "any": none */
-    uint32_t mtu, vlan;
+    uint32_t mtu, vlan, offload;
 };
 
 struct cfg_ip {

@@ -52,6 +52,9 @@ static void net_config_from(const struct dp_config *cfg, struct net_config *n)
         struct l3_port *to = &n->ports[i];
 
         n->eal.devices[i] = p->device;
+        n->eal.offload[i] = p->offload == DP_OFFLOAD_ON    ? EAL_OFFLOAD_ON
+                            : p->offload == DP_OFFLOAD_OFF ? EAL_OFFLOAD_OFF
+                                                           : EAL_OFFLOAD_AUTO;
         to->mtu = p->mtu;
         to->vlan = p->vlan;
         to->gateway4 = p->gateway4;

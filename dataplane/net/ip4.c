@@ -38,7 +38,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
     icmp[0] = ICMP_ECHO_REPLY;
     put_u16(icmp + 2, 0);
     put_u16(icmp + 2, (uint16_t)~wire_sum(span_of(icmp, nbuf_len(m)), 0));
-    l3_send_ip(l, m, &h->dst, &h->src, IP_PROTO_ICMP, 0, now_ns);
+    l3_send_ip(l, m, &(struct l3_out){.src = h->dst, .dst = h->src}, IP_PROTO_ICMP, now_ns);
 }
 
 static void icmp_error(struct l3 *l, uint8_t type, uint8_t code, struct span body)

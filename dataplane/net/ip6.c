@@ -32,7 +32,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
     put_u16(icmp + 2,
             (uint16_t)~wire_sum(span_of(icmp, nbuf_len(m)),
                                 ip6_pseudo(&h->dst, &h->src, IP_PROTO_ICMP6, nbuf_len(m))));
-    l3_send_ip(l, m, &h->dst, &h->src, IP_PROTO_ICMP6, 0, now_ns);
+    l3_send_ip(l, m, &(struct l3_out){.src = h->dst, .dst = h->src}, IP_PROTO_ICMP6, now_ns);
 }
 
 static void icmp_error(struct l3 *l, struct span body)

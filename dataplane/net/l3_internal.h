@@ -50,8 +50,8 @@ void l3_learn(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct
 bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns);
 bool l3_martian(const struct ip_addr *src);
 /* Room for an IP header in front of m (payload), filled in; then out by route. */
-void l3_send_ip(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,
-                uint8_t proto, uint8_t ecn, uint64_t now_ns);
+void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t proto,
+                uint64_t now_ns);
 void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu);
 
 /* May the fragment be kept until the others come? */

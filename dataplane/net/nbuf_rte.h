@@ -178,6 +178,17 @@ static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3,
                    (v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
 }
 
+static inline void nbuf_tx_plain(struct nbuf *m)
+{
+    struct rte_mbuf *b = nbuf_mbuf(m);
+
+    b->next = NULL;
+    b->nb_segs = 1;
+    b->pkt_len = b->data_len;
+    b->ol_flags = 0;
+    b->tx_offload = 0;
+}
+
 static inline void nbuf_tx_tso(struct nbuf *m, uint16_t mss)
 {
     struct rte_mbuf *b = nbuf_mbuf(m);

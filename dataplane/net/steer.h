@@ -13,7 +13,8 @@
 
 #define STEER_KEY_B    40u
 #define STEER_RETA_MAX 512u
-#define STEER_INPUT_B  36u /* two IPv6 addresses and two ports */
+#define STEER_RETA     128u /* entries of our own table */
+#define STEER_INPUT_B  36u  /* two IPv6 addresses and two ports */
 
 struct steer {
     uint8_t key[STEER_KEY_B];

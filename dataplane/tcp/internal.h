@@ -401,6 +401,8 @@ void tcp_reply_synack(struct tcp *t, const struct tcp_req *r, uint32_t tsval);
 /* Checksum and hand over. m begins with the header; hdr_b as written. Takes m. */
 void tcp_emit(struct tcp *t, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,
               uint8_t hdr_b, uint8_t ecn);
+/* A run of segments, for the device to cut. Fills in what is left to it. Takes m. */
+void tcp_emit_run(struct tcp *t, struct nbuf *m, struct tcp_tx *tx);
 /* A buffer with the header written and nothing else; NULL: out of buffers. */
 struct nbuf *tcp_bare(struct tcp *t, const struct tcp_hdr_plan *p, uint8_t *hdr_b);
 

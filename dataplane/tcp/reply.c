@@ -8,11 +8,17 @@ void tcp_emit(struct tcp *t, struct nbuf *m, const struct ip_addr *src, const st
     uint8_t *p = nbuf_data(m);
     uint32_t len = nbuf_len(m);
 
-    if (t->env.offloads & TCP_OFFLOAD_CSUM)
-        put_u16(p + 16, tcp_wire_pseudo(len, src, dst));
-    else
-        put_u16(p + 16, (uint16_t)~tcp_wire_sum(m, len, src, dst));
+    tx.csum = t->env.offloads & TCP_OFFLOAD_CSUM;
+    put_u16(p + 16,
+            tx.csum ? tcp_wire_pseudo(len, src, dst) : (uint16_t)~tcp_wire_sum(m, len, src, dst));
     t->env.output(t->env.ctx, m, &tx);
+}
+
+void tcp_emit_run(struct tcp *t, struct nbuf *m, struct tcp_tx *tx)
+{
+    tx->csum = true;
+    put_u16(nbuf_data(m) + 16, tcp_wire_pseudo(0, &tx->src, &tx->dst));
+    t->env.output(t->env.ctx, m, tx);
 }
 
 struct nbuf *tcp_bare(struct tcp *t, const struct tcp_hdr_plan *p, uint8_t *hdr_b)
