@@ -144,6 +144,8 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     c->line = (char *)malloc(ACCESS_TEXT_MAX_B);
     r = c->file && c->line ? slots_new(&c->slots) : ERR(NOMEM);
     if (IS_OK(r))
+        r = fetch_new(CTL_FETCHES, &c->fetch);
+    if (IS_OK(r))
         r = load(file, report, &cfg);
     if (IS_OK(r))
         r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
@@ -228,6 +230,7 @@ void ctl_close(struct ctl *c)
 {
     if (!c)
         return;
+    fetch_free(c->fetch);
     if (c->stop.begun)
         pthread_join(c->stop.thread, NULL);
     if (c->dp) {

@@ -14,12 +14,14 @@
 
 #include "control/access_text.h"
 #include "control/elog.h"
+#include "control/fetch.h"
 #include "control/gen.h"
 #include "dp.h"
 
 #include <pthread.h>
 
 #define CTL_PUBLISH_MS 2000 /* how long a core may take to adopt a generation */
+#define CTL_FETCHES    32   /* requests elsewhere, at once */
 
 enum ctl_state { CTL_READY, CTL_RUNNING, CTL_DRAINING, CTL_STOPPED };
 
@@ -44,6 +46,7 @@ struct ctl {
     struct captures captures;
     struct sink access;
     struct elog elog;
+    struct fetch *fetch; /* of everything that asks elsewhere; daemon.c gives it its turns */
     char *line;          /* ACCESS_TEXT_MAX_B */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     int64_t loaded_s;    /* wall clock of the last publication */
