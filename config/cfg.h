@@ -112,6 +112,8 @@ struct cfg_trust {
 struct cfg_identity {
     struct cfg_node node;
     const char *name, *cert, *chain, *key;
+    bool staple;
+    const char *staple_url, *staple_file;
 };
 
 struct cfg_tls {

@@ -4,6 +4,7 @@
 #include "config/logfmt.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 void cfg_inherit(void *group, const void *from)
 {
@@ -339,6 +340,33 @@ static void check_trusts(const struct cfg *c, struct report *r)
     }
 }
 
+/* --- identities --- */
+
+static bool http_url(const char *text)
+{
+    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
+static void check_staples(const struct cfg *c, struct report *r)
+{
+    for (uint32_t i = 0; i < c->identities.n; i++) {
+        const struct cfg_identity *id = &c->identities.v[i];
+        size_t member = id->staple_file ? offsetof(struct cfg_identity, staple_file)
+                                        : offsetof(struct cfg_identity, staple_url);
+
+        if ((id->staple_url || id->staple_file) && !id->staple)
+            cfg_mistake(r, REPORT_ERROR, &id->node, member, "staple = true",
+                        "says where responses come from, and none are sent");
+        if (id->staple_url && id->staple_file)
+            cfg_mistake(
+                r, REPORT_ERROR, &id->node, member, NULL,
+                "either staple_file or staple_url: a response that is in a file is not asked for");
+        if (id->staple_url && !http_url(id->staple_url))
+            cfg_mistake(r, REPORT_ERROR, &id->node, offsetof(struct cfg_identity, staple_url),
+                        "\"http://ocsp.example/\"", "not an http:// or https:// URL");
+    }
+}
+
 /* --- the rest --- */
 
 static void check_limits(const struct cfg *c, struct report *r)
@@ -376,6 +404,7 @@ void cfg_check(struct cfg *c, struct report *report)
         check_listener(c, i, report);
     check_upstreams(c, report);
     check_trusts(c, report);
+    check_staples(c, report);
     check_unused(c, report);
     check_limits(c, report);
     check_format(c, report);

@@ -74,6 +74,7 @@ static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct 
                            .number = c->last_gen + 1,
                            .cores = c->dp_cfg.core_count,
                            .now_s = ctl_wall_s(),
+                           .staples = c->staples,
                            .pushed = &c->pushed,
                            .breathe = breathe,
                            .ctx = c};
@@ -146,6 +147,8 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     if (IS_OK(r))
         r = fetch_new(CTL_FETCHES, &c->fetch);
     if (IS_OK(r))
+        r = staples_new(c->fetch, &c->elog, &c->staples);
+    if (IS_OK(r))
         r = load(file, report, &cfg);
     if (IS_OK(r))
         r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
@@ -207,6 +210,7 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
         r = dp_publish(c->dp, &next->snap, CTL_PUBLISH_MS, &old, &c->adopted_ns);
     if (IS_OK(r)) {
         c->loaded_s = ctl_wall_s();
+        staples_use(c->staples, next);
         wait_effect(c, next->snap.gen);
         return OK;
     }
@@ -230,6 +234,7 @@ void ctl_close(struct ctl *c)
 {
     if (!c)
         return;
+    staples_free(c->staples);
     fetch_free(c->fetch);
     if (c->stop.begun)
         pthread_join(c->stop.thread, NULL);
@@ -446,6 +451,8 @@ bool ctl_tick(struct ctl *c)
     bool stopped = __atomic_load_n(&c->stop.done, __ATOMIC_ACQUIRE);
     bool busy = ctl_drain(c);
 
+    if (c->state == CTL_RUNNING)
+        staples_tick(c->staples, ctl_wall_s());
     reap(c);
     if (c->capturing && ctl_mono_ns() - c->capture_read_ns > CAPTURE_PATIENCE_NS)
         ctl_capture_end(c);

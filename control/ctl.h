@@ -16,6 +16,7 @@
 #include "control/elog.h"
 #include "control/fetch.h"
 #include "control/gen.h"
+#include "control/staples.h"
 #include "dp.h"
 
 #include <pthread.h>
@@ -47,6 +48,7 @@ struct ctl {
     struct sink access;
     struct elog elog;
     struct fetch *fetch; /* of everything that asks elsewhere; daemon.c gives it its turns */
+    struct staples *staples;
     char *line;          /* ACCESS_TEXT_MAX_B */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     int64_t loaded_s;    /* wall clock of the last publication */

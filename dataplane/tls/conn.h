@@ -100,6 +100,8 @@ void tls_conn_on_open(struct tls_conn *c, uint32_t events);
 /* server.c */
 /* True: on with the handshake. False: more must come, or it was refused and may be gone. */
 bool tls_server_hello(struct tls_conn *c);
+/* For wolfSSL's status callback: the OCSP response of the certificate that is being shown. */
+int tls_server_status(struct WOLFSSL *ssl, void *arg);
 int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
 
 /* client.c */
