@@ -160,7 +160,7 @@ static void publish(struct core *c)
     __atomic_store_n(&p->requests, px.requests, __ATOMIC_RELAXED);
     __atomic_store_n(&p->backends_idle, px.backends_idle, __ATOMIC_RELAXED);
     __atomic_store_n(&p->backends_busy, px.backends_busy, __ATOMIC_RELAXED);
-    __atomic_store_n(&p->nbufs_free, nbuf_pool_free(net_core_pool(c->net)), __ATOMIC_RELAXED);
+    __atomic_store_n(&p->nbufs_free, net_core_buffers_free(c->net), __ATOMIC_RELAXED);
     __atomic_store_n(&p->mem_used_b, tcp.mem_b + px.mem_b + tls_mem_b(c->tls) + heap.used_b,
                      __ATOMIC_RELAXED);
     __atomic_store_n(&p->heap_used_b, heap.used_b, __ATOMIC_RELAXED);

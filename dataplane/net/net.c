@@ -452,6 +452,11 @@ struct nbuf_pool *net_core_pool(struct net_core *nc)
     return (struct nbuf_pool *)nc->pool;
 }
 
+uint32_t net_core_buffers_free(const struct net_core *nc)
+{
+    return rte_mempool_avail_count(nc->pool);
+}
+
 res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng,
                    struct log_out *log, uint64_t now_ns)
 {

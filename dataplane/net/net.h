@@ -30,6 +30,8 @@ void net_stop(struct net *n); /* after all cores have ended */
 
 struct net_core *net_core_of(struct net *n, uint32_t core);
 struct nbuf_pool *net_core_pool(struct net_core *nc);
+/* Exactly: with those that lie in caches, which takes a walk over all lcores. */
+uint32_t net_core_buffers_free(const struct net_core *nc);
 
 /* What the core does with what comes up. */
 struct net_up {
