@@ -33,7 +33,8 @@ struct crl {
     uint32_t count, buckets;
     uint32_t *starts; /* buckets + 1: where each one's entries begin */
     struct entry *entries;
-    struct crl *delta;
+    uint8_t id[32];
+    uint32_t refs; /* control side */
 };
 
 /* --- reading --- */
@@ -317,8 +318,9 @@ res crl_new(const struct crl_view *v, const struct cert *signer, struct crl **ou
     if (!c)
         return ERR(NOMEM);
     c->text = at = (uint8_t *)malloc(text_b);
+    c->refs = 1;
     if (!at || getrandom(&c->key, sizeof(c->key), 0) != sizeof(c->key) || !fill(c, v->entries)) {
-        crl_free(c);
+        crl_unref(c);
         return ERR(NOMEM);
     }
     c->issuer = keep(&at, v->issuer);
@@ -326,6 +328,7 @@ res crl_new(const struct crl_view *v, const struct cert *signer, struct crl **ou
     c->number = keep(&at, v->number);
     c->base_number = keep(&at, v->base_number);
     sha256(signer->spki, c->signer_key);
+    sha256(v->tbs, c->id);
     c->this_s = v->this_s;
     c->next_s = v->next_s;
     c->is_delta = v->delta;
@@ -335,11 +338,16 @@ res crl_new(const struct crl_view *v, const struct cert *signer, struct crl **ou
     return OK;
 }
 
-void crl_free(struct crl *c)
+struct crl *crl_ref(struct crl *c)
 {
-    if (!c)
+    c->refs++;
+    return c;
+}
+
+void crl_unref(struct crl *c)
+{
+    if (!c || --c->refs)
         return;
-    crl_free(c->delta);
     free(c->text);
     free(c->starts);
     free(c->entries);
@@ -354,21 +362,45 @@ static int number_cmp(struct span a, struct span b)
     return a.len ? memcmp(a.p, b.p, a.len) : 0;
 }
 
-bool crl_attach(struct crl *base, struct crl *delta)
+bool crl_signed_by(const struct crl *c, const struct cert *ca)
 {
-    if (base->is_delta || !delta->is_delta || !cert_name_eq(base->issuer, delta->issuer) ||
-        memcmp(base->signer_key, delta->signer_key, 32) != 0 ||
-        !span_eq(base->point, delta->point) || base->users_only != delta->users_only ||
-        base->cas_only != delta->cas_only || number_cmp(base->number, delta->base_number) < 0 ||
-        number_cmp(base->number, delta->number) > 0)
+    uint8_t key[32];
+
+    if (!cert_name_eq(c->issuer, ca->subject))
         return false;
-    if (base->delta && number_cmp(base->delta->number, delta->number) > 0) {
-        crl_free(delta);
+    sha256(ca->spki, key);
+    return memcmp(key, c->signer_key, 32) == 0;
+}
+
+static bool same_source(const struct crl *a, const struct crl *b)
+{
+    return cert_name_eq(a->issuer, b->issuer) && memcmp(a->signer_key, b->signer_key, 32) == 0 &&
+           span_eq(a->point, b->point) && a->users_only == b->users_only &&
+           a->cas_only == b->cas_only;
+}
+
+bool crl_same_scope(const struct crl *a, const struct crl *b)
+{
+    return a->is_delta == b->is_delta && same_source(a, b);
+}
+
+bool crl_older(const struct crl *a, const struct crl *b)
+{
+    if (a->number.len && b->number.len && number_cmp(a->number, b->number) < 0)
         return true;
-    }
-    crl_free(base->delta);
-    base->delta = delta;
-    return true;
+    return a->this_s < b->this_s;
+}
+
+bool crl_delta_fits(const struct crl *base, const struct crl *delta)
+{
+    return !base->is_delta && delta->is_delta && same_source(base, delta) &&
+           number_cmp(base->number, delta->base_number) >= 0 &&
+           number_cmp(base->number, delta->number) <= 0;
+}
+
+const uint8_t *crl_id(const struct crl *c)
+{
+    return c->id;
 }
 
 bool crl_is_delta(const struct crl *c)
@@ -378,7 +410,7 @@ bool crl_is_delta(const struct crl *c)
 
 uint32_t crl_count(const struct crl *c)
 {
-    return c->count + (c->delta ? c->delta->count : 0);
+    return c->count;
 }
 
 uint64_t crl_bytes(const struct crl *c)
@@ -394,14 +426,12 @@ struct span crl_issuer(const struct crl *c)
 
 int64_t crl_next_s(const struct crl *c)
 {
-    const struct crl *newest = c->delta ? c->delta : c;
-
-    return newest->next_s ? newest->next_s : INT64_MAX;
+    return c->next_s ? c->next_s : INT64_MAX;
 }
 
 int64_t crl_this_s(const struct crl *c)
 {
-    return c->delta ? c->delta->this_s : c->this_s;
+    return c->this_s;
 }
 
 /* --- asking --- */
@@ -439,13 +469,15 @@ static const struct entry *find(const struct crl *c, struct span serial)
     return NULL;
 }
 
-enum crl_answer crl_ask(const struct crl *c, const struct cert *cert, int64_t now_s)
+enum crl_answer crl_ask(const struct crl *c, const struct crl *delta, const struct cert *cert,
+                        int64_t now_s)
 {
-    const struct entry *e = c->delta ? find(c->delta, cert->serial) : NULL;
+    const struct entry *e = delta ? find(delta, cert->serial) : NULL;
+    const struct crl *newest = delta ? delta : c;
 
     if (!e)
         e = find(c, cert->serial);
     if (e && e->reason != REASON_REMOVED)
         return CRL_REVOKED;
-    return now_s > crl_next_s(c) || now_s < crl_this_s(c) ? CRL_STALE : CRL_GOOD;
+    return now_s > crl_next_s(newest) || now_s < newest->this_s ? CRL_STALE : CRL_GOOD;
 }
