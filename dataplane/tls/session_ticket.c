@@ -23,12 +23,16 @@ static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, 
                 unsigned char *ticket, int in_len, int *out_len)
 {
     struct extra x = {.magic = EXTRA_MAGIC, .ticket_id = c->ticket_id};
+    const struct peer *who = c->peer;
 
     if (*out_len < in_len + (int)sizeof(x)) /* comes in as the room there is */
         return WOLFSSL_TICKET_RET_REJECT;
-    if (c->peer) {
+    /* Of a resumed session: whose ticket was taken. One that was opened only proves nothing. */
+    if (!who && wolfSSL_session_reused(c->ssl))
+        who = c->ticket_peer;
+    if (who) {
         x.has_peer = 1;
-        memcpy(x.peer_id, peer_id(c->peer), sizeof(x.peer_id));
+        memcpy(x.peer_id, peer_id(who), sizeof(x.peer_id));
     }
     memcpy(ticket + in_len, &x, sizeof(x));
     memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
