@@ -328,6 +328,11 @@ static void check_unused(const struct cfg *c, struct report *r)
 
 /* --- trust --- */
 
+static bool http_url(const char *text)
+{
+    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
 static void check_trusts(const struct cfg *c, struct report *r)
 {
     for (uint32_t i = 0; i < c->trust.n; i++) {
@@ -337,15 +342,13 @@ static void check_trusts(const struct cfg *c, struct report *r)
             !cfg_given(&t->node, offsetof(struct cfg_trust, anchors)))
             cfg_mistake(r, REPORT_ERROR, &t->node, CFG_WHOLE, "add anchors = [ ... ]",
                         "neither anchors nor a list say who is trusted");
+        if (t->ocsp_url && !http_url(t->ocsp_url))
+            cfg_mistake(r, REPORT_ERROR, &t->node, offsetof(struct cfg_trust, ocsp_url),
+                        "\"http://ocsp.example/\"", "not an http:// or https:// URL");
     }
 }
 
 /* --- identities --- */
-
-static bool http_url(const char *text)
-{
-    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
-}
 
 static void check_staples(const struct cfg *c, struct report *r)
 {

@@ -36,6 +36,41 @@ static json_t *staple(const struct staple_view *v)
     return o;
 }
 
+static json_t *totals(const struct ocsp_cache *c)
+{
+    struct ocsp_cache_stats s;
+
+    ocsp_cache_stats(c, &s);
+    return json_pack("[{s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I}]", "certificates", (int)s.entries,
+                     "good", (int)s.good, "revoked", (int)s.revoked, "unanswered",
+                     (int)s.unanswered, "being_asked", (int)s.asking, "questions",
+                     (json_int_t)s.questions, "requests", (json_int_t)s.requests, "answers",
+                     (json_int_t)s.answers, "failures", (json_int_t)s.failures, "no_room",
+                     (json_int_t)s.overflow);
+}
+
+#define SHOWN_MAX 1000u
+
+static json_t *certificates(const struct ocsp_cache *c)
+{
+    json_t *list = json_array();
+    struct ocsp_cache_view v;
+    uint32_t it = 0;
+
+    while (it < SHOWN_MAX && ocsp_cache_next(c, &it, &v)) {
+        char serial[64], issuer[256];
+        struct sb n = sb_of(serial, sizeof(serial)), i = sb_of(issuer, sizeof(issuer));
+
+        cert_serial_text(&n, v.serial);
+        cert_name_text(&i, v.issuer);
+        json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "serial", serial,
+                                              "state", v.state, "until", when(v.until_s),
+                                              "next_try", when(v.next_try_s), "why", text(v.why),
+                                              "issuer", text(issuer)));
+    }
+    return list;
+}
+
 json_t *cmd_ocsp(const struct ctl *c)
 {
     json_t *staples = json_array();
@@ -44,5 +79,6 @@ json_t *cmd_ocsp(const struct ctl *c)
 
     while (staples_next(c->staples, &it, &v))
         json_array_append_new(staples, staple(&v));
-    return json_pack("{s:b,s:o}", "ok", 1, "staples", staples);
+    return json_pack("{s:b,s:o,s:o,s:o}", "ok", 1, "staples", staples, "clients", totals(c->ocsp),
+                     "certificates", certificates(c->ocsp));
 }

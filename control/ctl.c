@@ -149,9 +149,14 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     if (IS_OK(r))
         r = staples_new(c->fetch, &c->elog, &c->staples);
     if (IS_OK(r))
+        r = ocsp_table_new(OCSP_CACHE_MAX, &c->ocsp_table);
+    if (IS_OK(r))
+        r = ocsp_cache_new(c->fetch, &c->elog, c->ocsp_table, &c->ocsp);
+    if (IS_OK(r))
         r = load(file, report, &cfg);
     if (IS_OK(r))
         r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
+    c->dp_cfg.ocsp = c->ocsp_table;
     if (IS_OK(r))
         r = build(c, &cfg, report, &c->now);
     if (IS_OK(r))
@@ -235,6 +240,8 @@ void ctl_close(struct ctl *c)
     if (!c)
         return;
     staples_free(c->staples);
+    ocsp_cache_free(c->ocsp);
+    ocsp_table_free(c->ocsp_table);
     fetch_free(c->fetch);
     if (c->stop.begun)
         pthread_join(c->stop.thread, NULL);
@@ -451,8 +458,10 @@ bool ctl_tick(struct ctl *c)
     bool stopped = __atomic_load_n(&c->stop.done, __ATOMIC_ACQUIRE);
     bool busy = ctl_drain(c);
 
-    if (c->state == CTL_RUNNING)
+    if (c->state == CTL_RUNNING) {
         staples_tick(c->staples, ctl_wall_s());
+        ocsp_cache_tick(c->ocsp, ctl_wall_s(), c->now);
+    }
     reap(c);
     if (c->capturing && ctl_mono_ns() - c->capture_read_ns > CAPTURE_PATIENCE_NS)
         ctl_capture_end(c);

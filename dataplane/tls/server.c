@@ -268,7 +268,7 @@ static int refuse_cert(struct tls_conn *c, uint8_t alert)
 int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
 {
     const struct snap_client_cert *want = &c->host->cert;
-    bool refused;
+    bool refused, waits;
     struct peer *peer = tls_peer_of(c, store, &refused);
 
     if (refused)
@@ -284,9 +284,9 @@ int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
         c->verdict = VERDICT_UNVERIFIED;
         return 1;
     }
-    tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
-              VERDICT_FOR_CLIENT, want->max_depth);
-    if (c->verdict != VERDICT_OK && want->on_bad == SNAP_REFUSE_TLS)
+    waits = tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
+                      VERDICT_FOR_CLIENT, want->max_depth);
+    if (c->verdict != VERDICT_OK && !waits && want->on_bad == SNAP_REFUSE_TLS)
         return refuse_cert(c, verdict_alert((enum verdict_code)c->verdict));
     return 1;
 }

@@ -49,14 +49,15 @@ static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, 
 static bool still_welcome(struct tls_conn *c, struct peer *peer)
 {
     const struct snap_client_cert *want = &c->host->cert;
+    bool waits;
 
     if (!peer)
         return want->mode != SNAP_CERT_REQUIRE;
     if (want->mode == SNAP_CERT_REQUEST)
         return true;
-    tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
-              VERDICT_FOR_CLIENT, want->max_depth);
-    return c->verdict == VERDICT_OK;
+    waits = tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
+                      VERDICT_FOR_CLIENT, want->max_depth);
+    return c->verdict == VERDICT_OK || waits;
 }
 
 static bool accept_extra(struct tls_conn *c, const struct extra *x)

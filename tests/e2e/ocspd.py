@@ -1,10 +1,11 @@
-"""An OCSP responder that does what it is told, openssl's answers under it:  ocspd.py DIR PORT
+"""An OCSP responder that does what it is told, openssl's answers under it:  ocspd.py DIR PORT PKI
 
-DIR/mode says how: "good" (as openssl answers), "slow 3" (seconds later), "garbage", "error" (HTTP 500), "later" (OCSP
+DIR/mode says how: "good" (as openssl answers), "short 3" (good, for so many seconds), "slow 3" (seconds later), "garbage", "error" (HTTP 500), "later" (OCSP
 tryLater), "other" (the last good answer for whatever was asked), "hang". DIR/index: openssl's list; DIR/signer.pem and
 .key sign. DIR/log has a line for each request.
 """
 
+import datetime
 import http.server
 import os
 import socketserver
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 
-DIR, PORT = sys.argv[1], int(sys.argv[2])
+DIR, PORT, PKI = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 LAST = [b""]
 
 
@@ -27,6 +28,25 @@ def answer(request):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(t + "/a", "rb") as f:
             return f.read()
+
+
+def short(request, seconds):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.x509 import ocsp
+    q = ocsp.load_der_ocsp_request(request)
+    ca = x509.load_pem_x509_certificate(open(DIR + "/signer.pem", "rb").read())
+    key = serialization.load_pem_private_key(open(DIR + "/signer.key", "rb").read(), None)
+    for name in os.listdir(PKI):
+        if name.endswith(".one"):
+            cert = x509.load_pem_x509_certificate(open(f"{PKI}/{name}", "rb").read())
+            if cert.serial_number == q.serial_number:
+                break
+    now = datetime.datetime.utcnow().replace(microsecond=0)
+    b = ocsp.OCSPResponseBuilder().add_response(cert, ca, hashes.SHA1(), ocsp.OCSPCertStatus.GOOD, now,
+                                                now + datetime.timedelta(seconds=seconds), None, None)
+    return b.responder_id(ocsp.OCSPResponderEncoding.NAME, ca).sign(key, hashes.SHA256()).public_bytes(
+        serialization.Encoding.DER)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -44,6 +64,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, body = 500, b"out of order"
         elif mode[0] == "later":
             body = b"\x30\x03\x0a\x01\x03"
+        elif mode[0] == "short":
+            body = short(request, int(mode[1]))
         elif mode[0] == "other":
             body = LAST[0]
         else:

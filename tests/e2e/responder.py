@@ -41,7 +41,7 @@ class Responder:
     def start(self):
         ns = os.environ.get("DEMO_NS", "sallyport") + "-net"
         self.process = subprocess.Popen(["ip", "netns", "exec", ns, "/usr/bin/python3", TOP + "/tests/e2e/ocspd.py", DIR,
-                                         str(PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                         str(PORT), PKI + "/ca"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: subprocess.run(["ip", "netns", "exec", ns, "nc", "-z", "127.0.0.1", str(PORT)]).returncode == 0)
 
     def stop(self):
