@@ -60,6 +60,7 @@ struct cfg_cpus {
 
 /* Values of the words in cfg_keys.def, in their order. */
 enum { CFG_POLL_ADAPTIVE, CFG_POLL_ALWAYS };
+enum { CFG_OFFLOAD_AUTO, CFG_OFFLOAD_OFF, CFG_OFFLOAD_ON };
 enum { CFG_ROUND_ROBIN, CFG_LEAST_CONN };
 enum { CFG_TLS_1_2, CFG_TLS_1_3 };
 enum { CFG_SNI_DEFAULT, CFG_SNI_REQUIRED };
@@ -85,7 +86,12 @@ struct cfg_port {
     const char *name, *device;
     struct cfg_prefixes addresses;
     struct ip_addr gateway, gateway6; /* "any": none */
-    uint32_t mtu, vlan;
+    uint32_t mtu, vlan, offload;
+};
+
+struct cfg_ip {
+    struct cfg_node node;
+    bool reassembly;
 };
 
 struct cfg_tcp {
@@ -98,6 +104,7 @@ struct cfg_tcp {
 struct cfg_control {
     struct cfg_node node;
     const char *socket, *group;
+    const char *crl_cache; /* NULL: none */
     uint32_t mode;
     bool telemetry;
 };
@@ -111,6 +118,10 @@ struct cfg_trust {
     uint32_t ocsp, ocsp_first, ocsp_fail, ocsp_timeout_ms, ocsp_refresh_ms;
     const char *ocsp_url;
     bool ocsp_nonce;
+    struct cfg_texts crl_url;
+    bool crl_from_cdp;
+    uint32_t crl_refresh_ms, crl_timeout_ms; /* refresh 0: by nextUpdate */
+    uint64_t crl_max_b;
     bool partial_chain, anchor_expiry;
 };
 
@@ -264,6 +275,7 @@ struct cfg {
         struct cfg_port *v;
         uint32_t n;
     } ports;
+    struct cfg_ip *ip;
     struct cfg_tcp *tcp;
     struct cfg_texts dpdk_args;
     struct cfg_control *control;
@@ -299,6 +311,7 @@ struct cfg {
     const char *file;       /* as it was named */
     struct logfmt *log_fmt; /* the compiled access_log.format; NULL without one */
     struct arena arena;
+    uint32_t more; /* owners besides the first */
 };
 
 struct cfg_input {
@@ -316,7 +329,8 @@ struct cfg_input {
  */
 MUST_CHECK res cfg_load(const char *path, struct report *report, struct cfg **out);
 MUST_CHECK res cfg_parse(const struct cfg_input *in, struct report *report, struct cfg **out);
-void cfg_free(struct cfg *c);
+void cfg_free(struct cfg *c); /* when this was the last owner */
+struct cfg *cfg_ref(struct cfg *c);
 void cfg_free_p(struct cfg **c); /* for DEFER */
 
 /**

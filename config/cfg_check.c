@@ -1,10 +1,10 @@
 /* What only shows when the whole configuration has been read. */
+#include "base/url.h"
 #include "config/cfg_near.h"
 #include "config/cfg_read.h"
 #include "config/logfmt.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 void cfg_inherit(void *group, const void *from)
 {
@@ -330,7 +330,9 @@ static void check_unused(const struct cfg *c, struct report *r)
 
 static bool http_url(const char *text)
 {
-    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+    const char *why;
+
+    return url_scheme(text, &why) != URL_FILE; /* what is no URL has been told of */
 }
 
 static void check_trusts(const struct cfg *c, struct report *r)

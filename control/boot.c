@@ -72,6 +72,9 @@ static bool port(const struct cfg_port *p, struct arena *a, struct dp_port *out)
         .gateway6 = p->gateway6,
         .mtu = (uint16_t)p->mtu,
         .vlan = (uint16_t)p->vlan,
+        .offload = p->offload == CFG_OFFLOAD_ON    ? DP_OFFLOAD_ON
+                   : p->offload == CFG_OFFLOAD_OFF ? DP_OFFLOAD_OFF
+                                                   : DP_OFFLOAD_AUTO,
     };
     memcpy(out->addresses, p->addresses.v, p->addresses.n * sizeof(out->addresses[0]));
     return out->device && (!p->name || out->name);
@@ -102,6 +105,7 @@ res boot_config(const struct cfg *c, struct arena *a, struct report *report, str
         .time_wait_ms = c->tcp->time_wait_ms,
         .log_tcp_resets = c->tcp->log_resets,
         .ecn = c->tcp->ecn,
+        .reassembly = c->ip->reassembly,
         .conns_per_prefix = c->tcp->per_prefix,
         .telemetry = c->control->telemetry,
     };

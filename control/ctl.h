@@ -48,6 +48,7 @@ struct ctl {
     struct captures captures;
     struct sink access;
     struct elog elog;
+    struct crls *crls;   /* lists that are fetched */
     struct fetch *fetch; /* of everything that asks elsewhere; daemon.c gives it its turns */
     struct staples *staples;
     struct ocsp_table *ocsp_table; /* cores read it */
@@ -105,5 +106,10 @@ int64_t ctl_wall_s(void);
 /* ctl_logs.c: records out of the rings. True: there were some. */
 bool ctl_drain(struct ctl *c);
 void ctl_logs_flush(struct ctl *c);
+/* Open what a configuration names; on failure neither is open. Then put them in the place of the present ones. */
+MUST_CHECK res ctl_logs_open(const struct cfg *cfg, struct report *report, struct sink *access,
+                             struct sink *error);
+void ctl_logs_use(struct ctl *c, const struct cfg *cfg, const struct sink *access,
+                  const struct sink *error);
 
 #endif

@@ -1,5 +1,6 @@
 #include "control/fetch.h"
 
+#include "base/url.h"
 #include "control/fetch_job.h"
 
 #include <stdlib.h>
@@ -117,12 +118,14 @@ static bool plain_file(const char *url)
 
 res fetch_begin(struct fetch *f, const struct fetch_request *r, uint64_t *id)
 {
-    const char *why, *scheme = fetch_url_scheme(r->url, &why);
-    bool file = scheme && strcmp(scheme, "file") == 0;
+    const char *why;
+    enum url_scheme scheme = url_scheme(r->url, &why);
+    bool file = scheme == URL_FILE;
     struct job *j;
 
     *id = 0;
-    if (!scheme || !r->max_b || !r->timeout_ms || (file && !(r->file_ok && plain_file(r->url))))
+    if (scheme == URL_NONE || !r->max_b || !r->timeout_ms ||
+        (file && !(r->file_ok && plain_file(r->url))))
         return ERR(INVALID);
     if (f->waiting == FETCH_WAITING_MAX)
         return ERR(EXISTS);

@@ -8,7 +8,8 @@
  *
  * Everything that answers is hostile: bounded in time, in bytes of the body and of the head, in redirections.
  * No cookies, no credentials, no decompression, no proxy, nothing from the environment. Names are resolved by a
- * thread of libcurl's that is left behind when it takes too long.
+ * thread of libcurl's that is left behind when it takes too long. A TLS handshake computes within the turn: with
+ * the system's CAs, which libcurl reads anew each time, some tens of milliseconds.
  */
 #ifndef SALLYPORT_CONTROL_FETCH_H
 #define SALLYPORT_CONTROL_FETCH_H
@@ -16,7 +17,6 @@
 #include "base/res.h"
 #include "base/span.h"
 
-#define FETCH_URL_MAX_B     2048
 #define FETCH_TAG_MAX_B     256 /* of an ETag or a date; longer ones are as if they were not given */
 #define FETCH_WAITING_MAX   16384 /* requests that have not had their turn yet */
 #define FETCH_REDIRECTS_MAX 5
@@ -45,7 +45,7 @@ struct fetch_answer {
 typedef void (*fetch_done_fn)(void *ctx, const struct fetch_answer *a);
 
 struct fetch_request {
-    const char *url;            /* http://, https://; file:// with `file_ok` */
+    const char *url;            /* as base/url.h has it; file:// with `file_ok` */
     const char *etag, *changed; /* of the answer before: asks for 304; NULL: none */
     const char *accept;         /* NULL: anything */
     struct span body;           /* with `body_type`: POST, which follows no redirection */
@@ -79,8 +79,5 @@ int fetch_fd(const struct fetch *f);
 int fetch_wait_ms(const struct fetch *f);
 void fetch_turn(struct fetch *f);
 uint32_t fetch_count(const struct fetch *f); /* under way and waiting */
-
-/* The scheme, in lower case, of a URL that fetch_begin would take; NULL: it would not. *why is a literal. */
-const char *fetch_url_scheme(const char *url, const char **why);
 
 #endif

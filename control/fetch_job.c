@@ -1,56 +1,12 @@
 #include "control/fetch_job.h"
 
+#include "base/url.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #define HEAD_MAX_B   (32u * 1024) /* of all heads of an answer */
 #define FIRST_ROOM_B 4096u
-
-/* --- URLs --- */
-
-static bool url_chars_ok(const char *url)
-{
-    for (const char *p = url; *p; p++) {
-        if (*p <= ' ' || *p >= 0x7f || strchr("\"<>\\^`{|}", *p))
-            return false;
-    }
-    return true;
-}
-
-static const char *no_url(const char **why, const char *what)
-{
-    *why = what;
-    return NULL;
-}
-
-const char *fetch_url_scheme(const char *url, const char **why)
-{
-    static const char *const schemes[] = {"http", "https", "file"};
-    size_t len = strlen(url);
-
-    if (len > FETCH_URL_MAX_B)
-        return no_url(why, "it is too long");
-    if (!url_chars_ok(url))
-        return no_url(why, "it has characters that stand in no URL");
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-        size_t n = strlen(schemes[i]);
-        struct span rest, host;
-
-        if (len < n + 3 || !span_ieq(span_of(url, n), span_str(schemes[i])) ||
-            memcmp(url + n, "://", 3) != 0)
-            continue;
-        rest = span_str(url + n + 3);
-        host = span_first(rest, strcspn(url + n + 3, "/?#"));
-        if (i == 2)
-            return host.len == 0 && rest.len > 1
-                       ? schemes[i]
-                       : no_url(why, "a file is written file:///path/of/it");
-        if (span_find(host, '@') != host.len)
-            return no_url(why, "it carries a user's name, which would stand in logs");
-        return host.len ? schemes[i] : no_url(why, "it names no host");
-    }
-    return no_url(why, "it begins neither with http:// nor with https://");
-}
 
 /* --- what libcurl calls --- */
 
@@ -204,7 +160,9 @@ static bool set_request(struct job *j)
 /* Redirections stay within the scheme: https never becomes http, and nobody out there names a file of ours. */
 static bool set_bounds(struct job *j)
 {
-    const char *why, *scheme = fetch_url_scheme(j->url, &why);
+    static const char *const schemes[] = {
+        [URL_NONE] = "", [URL_HTTP] = "http", [URL_HTTPS] = "https", [URL_FILE] = "file"};
+    const char *why, *scheme = schemes[url_scheme(j->url, &why)];
     CURL *e = j->easy;
 
     curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)FETCH_REDIRECTS_MAX);
@@ -217,8 +175,10 @@ static bool set_bounds(struct job *j)
     curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    if (j->ca_file)
+    if (j->ca_file) { /* this one, and not the system's besides */
+        curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
         curl_easy_setopt(e, CURLOPT_CAINFO, j->ca_file);
+    }
     return curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, scheme) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, scheme) == CURLE_OK;

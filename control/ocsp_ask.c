@@ -1,5 +1,6 @@
 #include "control/ocsp_ask.h"
 
+#include "base/url.h"
 #include "control/ctl.h"
 
 #include <stdlib.h>
@@ -61,6 +62,15 @@ static bool parse(struct ocsp_ask *a, const struct ocsp_question *q, const char 
            IS_OK(cert_parse(span_of(a->der + q->cert.len, q->issuer.len), &a->issuer, why));
 }
 
+static bool over_http(const char *url, const char **why)
+{
+    enum url_scheme s = url_scheme(url, why);
+
+    if (s == URL_FILE)
+        *why = "not an http:// or https:// URL";
+    return s == URL_HTTP || s == URL_HTTPS;
+}
+
 res ocsp_ask_begin(struct fetch *f, const struct ocsp_question *q, struct ocsp_ask **out,
                    const char **why)
 {
@@ -83,7 +93,7 @@ res ocsp_ask_begin(struct fetch *f, const struct ocsp_question *q, struct ocsp_a
             ? ocsp_request(&a->cert, &a->issuer, span_of(a->nonce, a->nonce_b), request)
             : 0;
     r = n ? OK : ERR(INVALID);
-    if (n && !fetch_url_scheme(q->url, why))
+    if (n && !over_http(q->url, why))
         r = ERR(INVALID);
     if (IS_OK(r)) {
         *why = "too many questions are waiting";

@@ -85,7 +85,7 @@ static res take(const struct trust *const *signers, size_t count, struct span de
     const char *wrong;
 
     if (!IS_OK(crl_parse(der, &v, &wrong))) {
-        sb_str(why, wrong);
+        sb_fmt(why, "not usable: %s", wrong);
         return ERR(INVALID);
     }
     for (size_t i = 0; i < count && !signer; i++)

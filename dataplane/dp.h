@@ -21,6 +21,9 @@ struct dp;
 #define DP_PORTS_MAX 16
 #define DP_ADDRS_MAX 32
 
+/* Work left to the device: what it does better than we, nothing, all it can. */
+enum dp_offload { DP_OFFLOAD_AUTO, DP_OFFLOAD_OFF, DP_OFFLOAD_ON };
+
 struct dp_port {
     const char *name;   /* for logs; may be NULL */
     const char *device; /* "0000:3b:00.0", "af_packet:veth0", "tap:name", or a DPDK vdev string */
@@ -29,6 +32,7 @@ struct dp_port {
     struct ip_addr gateway4, gateway6; /* "any": none */
     uint16_t mtu;                      /* 0: the device's */
     uint16_t vlan;                     /* 0: untagged */
+    enum dp_offload offload;
 };
 
 enum dp_poll { DP_POLL_ADAPTIVE, DP_POLL_ALWAYS };
@@ -40,6 +44,7 @@ struct dp_config {
     uint32_t core_count;
     enum dp_poll poll;
     bool ecn;                     /* RFC 3168 */
+    bool reassembly;              /* of IP fragments */
     bool telemetry;               /* DPDK's socket for numbers */
     uint32_t conns_per_prefix;    /* accepted, of one core; 0: no bound */
     int hugepages;                /* 1: must, 0: never, -1: when there are any */

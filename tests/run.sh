@@ -4,6 +4,7 @@
 #   tests/run.sh           all of it
 #   tests/run.sh unit      unit tests and simulation, plain
 #   tests/run.sh asan      the same with ASan and UBSan
+#   tests/run.sh tsan      what runs in threads, with TSan
 #   tests/run.sh e2e       end to end in network namespaces, plain and with ASan
 set -euo pipefail
 
@@ -34,6 +35,15 @@ asan() {
     meson test -C build-asan --print-errorlogs --no-rebuild --timeout-multiplier 5
 }
 
+# Cores in threads, control beside them, rings between them. The rest has one thread.
+tsan() {
+    say "cores in threads with TSan"
+    [ -e build-tsan/build.ninja ] || meson setup build-tsan -Dwerror=true -Dsanitize=thread > /dev/null
+    ninja -C build-tsan tests/sim/sim_threads tests/unit/test_ring > build-tsan/build.log 2>&1 ||
+        { tail -n 40 build-tsan/build.log >&2; exit 1; }
+    meson test -C build-tsan --print-errorlogs --no-rebuild sim_threads ring
+}
+
 e2e() {
     say "end to end"
     build_in build
@@ -48,15 +58,17 @@ deploy/setup.sh
 case ${1:-all} in
 unit) unit ;;
 asan) asan ;;
+tsan) tsan ;;
 e2e) e2e ;;
 all)
     unit
     asan
+    tsan
     e2e
     say "all passed"
     ;;
 *)
-    echo "usage: tests/run.sh [unit|asan|e2e]" >&2
+    echo "usage: tests/run.sh [unit|asan|tsan|e2e]" >&2
     exit 2
     ;;
 esac

@@ -6,6 +6,9 @@
 
 #define ETH_B 14u
 
+_Static_assert(sizeof(struct capture_filter) <= sizeof(((struct capture *)0)->filter),
+               "a filter fits into its words");
+
 res capture_init(struct capture *c)
 {
     memset(c, 0, sizeof(*c));
@@ -24,20 +27,34 @@ void capture_fini(struct capture *c)
 
 void capture_begin(struct capture *c, const struct capture_filter *f)
 {
-    uint32_t next = c->on == 1 ? 1 : 0;
+    uint64_t words[ARRAY_LEN(c->filter)] = {0};
     struct span record;
     uint16_t kind;
 
     capture_end(c);
     while (ring_peek(&c->ring, &kind, &record))
         ring_next(&c->ring);
-    c->filters[next] = *f;
-    __atomic_store_n(&c->on, 1 + next, __ATOMIC_RELEASE);
+    memcpy(words, f, sizeof(*f));
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) /* each after the end of the one before */
+        __atomic_store_n(&c->filter[i], words[i], __ATOMIC_RELEASE);
+    __atomic_store_n(&c->on, c->on + 1, __ATOMIC_RELEASE);
 }
 
 void capture_end(struct capture *c)
 {
-    __atomic_store_n(&c->on, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->on, (c->on + 1) & ~1u, __ATOMIC_RELEASE);
+}
+
+/* On the core. False: off, or control is changing it just now, and then nobody knows what this frame is. */
+static bool filter_now(const struct capture *c, struct capture_filter *f)
+{
+    uint32_t on = __atomic_load_n(&c->on, __ATOMIC_ACQUIRE);
+    uint64_t words[ARRAY_LEN(c->filter)];
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        words[i] = __atomic_load_n(&c->filter[i], __ATOMIC_ACQUIRE);
+    memcpy(f, words, sizeof(*f));
+    return (on & 1) && __atomic_load_n(&c->on, __ATOMIC_RELAXED) == on;
 }
 
 struct ends {
@@ -95,19 +112,16 @@ static bool wanted(const struct capture_filter *f, struct span head, uint8_t por
 void capture_frame(struct capture *c, const struct span *parts, uint32_t n, bool out, uint8_t port,
                    uint64_t ts_ns)
 {
-    uint32_t on = __atomic_load_n(&c->on, __ATOMIC_ACQUIRE), len = 0, kept, done = 0;
-    const struct capture_filter *f;
+    uint32_t len = 0, kept, done = 0;
+    struct capture_filter f;
     struct capture_head head;
     uint8_t *to;
 
-    if (!on)
-        return;
-    f = &c->filters[on - 1];
-    if (!wanted(f, parts[0], port))
+    if (!filter_now(c, &f) || !wanted(&f, parts[0], port))
         return;
     for (uint32_t i = 0; i < n; i++)
         len += (uint32_t)parts[i].len;
-    kept = len < f->snap ? len : f->snap;
+    kept = len < f.snap ? len : f.snap;
     to = (uint8_t *)ring_reserve(&c->ring, 1, (uint32_t)sizeof(head) + kept);
     if (!to)
         return; /* the ring counts it */

@@ -30,10 +30,10 @@ struct capture_head {
 };
 
 struct capture {
-    struct capture_filter filters[2]; /* the one that is not in use is control's */
+    uint64_t filter[4]; /* a struct capture_filter; control stores, word by word */
     struct ring ring;
     void *mem;
-    uint32_t on; /* 0, or 1 + index of the filter: control stores, the core loads */
+    uint32_t on; /* odd: on; another number for each filter: control stores, the core loads */
 };
 
 MUST_CHECK res capture_init(struct capture *c);
@@ -45,7 +45,7 @@ void capture_end(struct capture *c);
 
 static inline bool capture_is_on(const struct capture *c)
 {
-    return __builtin_expect(__atomic_load_n(&c->on, __ATOMIC_ACQUIRE) != 0, 0);
+    return __builtin_expect(__atomic_load_n(&c->on, __ATOMIC_RELAXED) & 1, 0);
 }
 
 /* Core: a frame in parts (head first; its headers lie in the first one). */

@@ -25,8 +25,9 @@ const unsigned core_ctr_count = CORE_CTR_COUNT;
 static void glue_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
 {
     struct core *c = (struct core *)ctx;
+    struct l3_out o = {tx->src, tx->dst, tx->ecn, tx->csum ? tx->hdr_b : 0, tx->tso_mss};
 
-    l3_output(net_core_l3(c->net), m, &tx->src, &tx->dst, tx->ecn, c->now_ns);
+    l3_output(net_core_l3(c->net), m, &o, c->now_ns);
 }
 
 static bool glue_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
@@ -106,6 +107,12 @@ static void glue_ask(void *ctx, const struct trust *trust, const struct cert *ce
 
 /* --- life --- */
 
+static uint32_t offloads(const struct net *n)
+{
+    return (net_offloads_csum(n) ? TCP_OFFLOAD_CSUM : 0) |
+           (net_offloads_tso(n) ? TCP_OFFLOAD_TSO : 0);
+}
+
 static res make_tcp(struct core *c, const struct core_args *a)
 {
     struct tcp_settings set;
@@ -113,7 +120,7 @@ static res make_tcp(struct core *c, const struct core_args *a)
                           .pool = net_core_pool(c->net),
                           .rng = &c->rng,
                           .log = &c->log,
-                          .offloads = net_offloads_csum(dp_net(a->dp)) ? TCP_OFFLOAD_CSUM : 0,
+                          .offloads = offloads(dp_net(a->dp)),
                           .output = glue_output,
                           .route = glue_route,
                           .owns = glue_owns,

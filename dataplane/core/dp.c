@@ -43,6 +43,7 @@ static void net_config_from(const struct dp_config *cfg, struct net_config *n)
     n->eal.cpu_count = cfg->core_count;
     n->eal.hugepages = cfg->hugepages;
     n->eal.telemetry = cfg->telemetry;
+    n->reassembly = cfg->reassembly;
     n->eal.extra = cfg->eal_extra;
     for (uint32_t i = 0; i < cfg->core_count; i++)
         n->eal.cpus[i] = cfg->lcores[i];
@@ -51,6 +52,9 @@ static void net_config_from(const struct dp_config *cfg, struct net_config *n)
         struct l3_port *to = &n->ports[i];
 
         n->eal.devices[i] = p->device;
+        n->eal.offload[i] = p->offload == DP_OFFLOAD_ON    ? EAL_OFFLOAD_ON
+                            : p->offload == DP_OFFLOAD_OFF ? EAL_OFFLOAD_OFF
+                                                           : EAL_OFFLOAD_AUTO;
         to->mtu = p->mtu;
         to->vlan = p->vlan;
         to->gateway4 = p->gateway4;

@@ -10,8 +10,12 @@
 #define EAL_CPUS_MAX  64
 #define EAL_NAME_B    64
 
+/* Work left to a device: what it does better than we, nothing, all it can. */
+enum eal_offload { EAL_OFFLOAD_AUTO, EAL_OFFLOAD_OFF, EAL_OFFLOAD_ON };
+
 struct eal_config {
     const char *devices[EAL_PORTS_MAX]; /* as in the configuration */
+    enum eal_offload offload[EAL_PORTS_MAX];
     uint32_t device_count;
     unsigned cpus[EAL_CPUS_MAX]; /* that poll */
     uint32_t cpu_count;

@@ -22,7 +22,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
 {
     uint8_t *icmp = nbuf_pull(m, h->hdr_b);
 
-    if (ip_is_multicast(&h->dst) || !l3_take_echo(l, now_ns)) {
+    if (ip_is_multicast(&h->dst) || !l3_take_echo(l, &h->src, now_ns)) {
         nbuf_put_chain(m);
         return;
     }
@@ -32,7 +32,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
     put_u16(icmp + 2,
             (uint16_t)~wire_sum(span_of(icmp, nbuf_len(m)),
                                 ip6_pseudo(&h->dst, &h->src, IP_PROTO_ICMP6, nbuf_len(m))));
-    l3_send_ip(l, m, &h->dst, &h->src, IP_PROTO_ICMP6, 0, now_ns);
+    l3_send_ip(l, m, &(struct l3_out){.src = h->dst, .dst = h->src}, IP_PROTO_ICMP6, now_ns);
 }
 
 static void icmp_error(struct l3 *l, struct span body)
@@ -105,10 +105,7 @@ void ip6_input(struct l3 *l, uint8_t port, struct nbuf *m, const struct mac *fro
     struct ip_hdr h;
 
     (void)from;
-    if (nbuf_next(m) && nbuf_len(m) >= IP6_HDR_B + 128u)
-        seen.len =
-            chain_len(m); /* headers lie in the first buffer: the walk is bounded to 128 bytes */
-    if (ip6_parse(seen, &h) != IP_OK) {
+    if (ip6_parse_head(seen, chain_len(m), &h) != IP_OK) { /* headers lie in the first buffer */
         refuse(l, NET_CTR_IP_BAD, m);
         return;
     }
@@ -121,11 +118,17 @@ void ip6_input(struct l3 *l, uint8_t port, struct nbuf *m, const struct mac *fro
         refuse(l, NET_CTR_IP_OTHER, m);
         return;
     }
-    if (h.fragment) {
+    if (h.fragment && !l3_wants(l, &h)) {
         refuse(l, NET_CTR_IP_FRAGMENT, m);
         return;
     }
     trim_chain(m, h.total);
+    if (h.fragment) {
+        m = l3_fragment(l, port, m, &h, now_ns);
+        if (m)
+            ip6_input(l, port, m, from, now_ns); /* once: it is none any more */
+        return;
+    }
     if (h.proto == IP_PROTO_TCP) {
         struct l3_segment s = {h.src, h.dst, now_ns, h.ecn};
 

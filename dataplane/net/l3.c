@@ -130,6 +130,7 @@ void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t t
 
     if (!m) {
         net_count(l, NET_CTR_NO_BUFFER);
+        bound_hit(l->env.log, BOUND_BUFFERS, NULL);
         return;
     }
     memcpy(nbuf_add(m, (uint32_t)payload.len), payload.p, payload.len);
@@ -194,10 +195,20 @@ void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nb
         start_asking(l, n, NEIGH_ASKING, now_ns);
 }
 
-void l3_send_ip(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,
-                uint8_t proto, uint8_t ecn, uint64_t now_ns)
+/* What the device has to know to finish the packet. */
+static void leave_to_device(const struct l3_port *p, struct nbuf *m, const struct l3_out *o)
 {
-    const struct l3_route_entry *r = route_for(l, dst);
+    bool v4 = ip_is_v4(&o->dst);
+
+    nbuf_tx_csum(m, v4, (uint8_t)eth_len(p->vlan), v4 ? IP4_HDR_B : IP6_HDR_B, o->csum_hdr_b);
+    if (o->tso_mss)
+        nbuf_tx_tso(m, o->tso_mss);
+}
+
+void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t proto,
+                uint64_t now_ns)
+{
+    const struct l3_route_entry *r = route_for(l, &o->dst);
     uint32_t len = 0;
 
     if (!r) {
@@ -207,23 +218,26 @@ void l3_send_ip(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const s
     }
     for (struct nbuf *i = m; i; i = nbuf_next(i))
         len += nbuf_len(i);
-    if (ip_is_v4(dst)) {
-        ip4_write(nbuf_push(m, IP4_HDR_B), src, dst, proto, ecn, (uint16_t)len);
+    if (ip_is_v4(&o->dst)) {
+        ip4_write(nbuf_push(m, IP4_HDR_B), &o->src, &o->dst, proto, o->ecn, (uint16_t)len);
     } else {
         const uint8_t *p = nbuf_data(m);
         uint32_t flow = proto == IP_PROTO_TCP ? get_u32(p) : 0; /* the ports */
-        struct ip_addr both[2] = {*src, *dst};
+        struct ip_addr both[2] = {o->src, o->dst};
 
         flow = (uint32_t)siphash13(&l->flow_key, both, sizeof(both)) ^ flow * 2654435761u;
-        ip6_write(nbuf_push(m, IP6_HDR_B), src, dst, proto, ecn, (uint16_t)len, flow, 64);
+        ip6_write(nbuf_push(m, IP6_HDR_B), &o->src, &o->dst, proto, o->ecn, (uint16_t)len, flow,
+                  64);
     }
-    l3_send_to(l, r->port, ip_is_any(&r->gateway) ? dst : &r->gateway, m, type_of(dst), now_ns);
+    if (o->csum_hdr_b)
+        leave_to_device(&l->ports[r->port], m, o);
+    l3_send_to(l, r->port, ip_is_any(&r->gateway) ? &o->dst : &r->gateway, m, type_of(&o->dst),
+               now_ns);
 }
 
-void l3_output(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,
-               uint8_t ecn, uint64_t now_ns)
+void l3_output(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint64_t now_ns)
 {
-    l3_send_ip(l, m, src, dst, IP_PROTO_TCP, ecn, now_ns);
+    l3_send_ip(l, m, o, IP_PROTO_TCP, now_ns);
 }
 
 /* --- neighbours --- */
@@ -360,7 +374,7 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns)
     nbuf_put_chain(m);
 }
 
-bool l3_take_echo(struct l3 *l, uint64_t now_ns)
+bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns)
 {
     uint64_t second = now_ns / 1000000000;
 
@@ -370,6 +384,7 @@ bool l3_take_echo(struct l3 *l, uint64_t now_ns)
     }
     if (l->echo_left == 0) {
         net_count(l, NET_CTR_ICMP_LIMITED);
+        bound_hit(l->env.log, BOUND_ECHO, peer);
         return false;
     }
     l->echo_left--;
@@ -428,6 +443,8 @@ void l3_timers(struct l3 *l, uint64_t now_ns)
 {
     if (l->env.announces && l->announced < ANNOUNCE_TIMES && now_ns >= l->announce_ns)
         announce(l, now_ns);
+    if (l->reasm)
+        reasm_timers(l->reasm, now_ns);
     for (uint32_t i = 0; l->neigh.waiting && i < l->neigh.used; i++) {
         struct neigh *n = &l->neigh.entries[i];
 
@@ -439,9 +456,9 @@ void l3_timers(struct l3 *l, uint64_t now_ns)
 
 uint64_t l3_next_deadline(const struct l3 *l)
 {
-    uint64_t at = UINT64_MAX;
+    uint64_t at = l->reasm ? reasm_next_deadline(l->reasm) : UINT64_MAX;
 
-    if (l->env.announces && l->announced < ANNOUNCE_TIMES)
+    if (l->env.announces && l->announced < ANNOUNCE_TIMES && l->announce_ns < at)
         at = l->announce_ns;
     for (uint32_t i = 0; l->neigh.waiting && i < l->neigh.used; i++) {
         const struct neigh *n = &l->neigh.entries[i];
@@ -467,8 +484,8 @@ res l3_new(const struct l3_env *env, const struct l3_port *ports, uint32_t count
     l->port_count = count;
     l->announce_ns = now_ns;
     l->flow_key = rng_sip_key(env->rng);
-    if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng)))) {
-        free(l);
+    if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng))) || !IS_OK(l3_start_fragments(l))) {
+        l3_free(l);
         return ERR(NOMEM);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -482,6 +499,7 @@ void l3_free(struct l3 *l)
     if (!l)
         return;
     neigh_fini(&l->neigh);
+    reasm_free(l->reasm);
     free(l);
 }
 

@@ -56,7 +56,10 @@ struct l3_env {
     /* A neighbour was heard of: other cores want to know. May be NULL. */
     void (*heard)(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
                   bool answer);
-    bool announces; /* this core speaks for the addresses: ARP announcements, DAD, answers */
+    /* A packet, put together from fragments: true when it was another core's, then m is taken. May be NULL. */
+    bool (*elsewhere)(void *ctx, uint8_t port, struct nbuf *m);
+    bool reassembles; /* fragments of TCP are put together (reasm.h), else dropped */
+    bool announces;   /* this core speaks for the addresses: ARP announcements, DAD, answers */
 };
 
 MUST_CHECK res l3_new(const struct l3_env *env, const struct l3_port *ports, uint32_t count,
@@ -70,9 +73,17 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns);
 void l3_heard(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
               bool answer, uint64_t now_ns);
 
-/* One TCP segment out: m begins with the TCP header. Takes m. */
-void l3_output(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,
-               uint8_t ecn, uint64_t now_ns);
+/* How a TCP segment goes out, and what of it is left to the device. */
+struct l3_out {
+    struct ip_addr src, dst;
+    uint8_t ecn;
+    uint8_t
+        csum_hdr_b; /* the device writes the checksum, of a TCP header of so many bytes; 0: it is there */
+    uint16_t tso_mss; /* and cuts the payload into segments of so many bytes; 0: it is one */
+};
+
+/* One TCP segment, or one to be cut, out: m begins with the TCP header. Takes m. */
+void l3_output(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint64_t now_ns);
 
 /**
  * Where does dst go from? *src is filled in when it is "any". False: no route.

@@ -4,6 +4,7 @@
 
 #include "net/l3.h"
 #include "net/neigh.h"
+#include "net/reasm.h"
 
 #define ANNOUNCE_TIMES 3u
 #define ANNOUNCE_NS    1000000000ULL
@@ -22,6 +23,7 @@ struct l3 {
     struct l3_route_entry routes[L3_ROUTES_MAX]; /* longest prefix first */
     uint32_t route_count;
     struct neigh_table neigh;
+    struct reasm *reasm;     /* NULL: fragments are dropped */
     struct sip_key flow_key; /* of IPv6 flow labels */
     uint64_t announce_ns;
     uint32_t announced;
@@ -45,12 +47,24 @@ void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nb
                 uint16_t type, uint64_t now_ns);
 void l3_learn(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
               bool answer, uint64_t now_ns);
-bool l3_take_echo(struct l3 *l, uint64_t now_ns);
+bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns);
 bool l3_martian(const struct ip_addr *src);
 /* Room for an IP header in front of m (payload), filled in; then out by route. */
-void l3_send_ip(struct l3 *l, struct nbuf *m, const struct ip_addr *src, const struct ip_addr *dst,
-                uint8_t proto, uint8_t ecn, uint64_t now_ns);
+void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t proto,
+                uint64_t now_ns);
 void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu);
+
+/* May the fragment be kept until the others come? */
+static inline bool l3_wants(const struct l3 *l, const struct ip_hdr *h)
+{
+    return l->reasm && h->proto == IP_PROTO_TCP;
+}
+
+/* fragment.c */
+MUST_CHECK res l3_start_fragments(struct l3 *l);
+/* A fragment that was asked for; m as for ip4_input, trimmed. NULL: nothing is whole, or not this core's. */
+struct nbuf *l3_fragment(struct l3 *l, uint8_t port, struct nbuf *m, const struct ip_hdr *h,
+                         uint64_t now_ns);
 
 /* arp.c */
 void arp_input(struct l3 *l, uint8_t port, struct span body, uint64_t now_ns);

@@ -8,7 +8,8 @@
  * we write: Ethernet + VLAN + IPv6 + TCP with options = 118 bytes.
  *
  * While nbuf_shared(), data, length and next may not be changed: somebody else (the NIC) still reads.
- * All calls are for one core; a pool belongs to one core. Bound: all O(1).
+ * All calls are for one core; a pool belongs to one core, but a buffer that was handed over is put by
+ * whoever has it. Bound: all O(1).
  *
  *   struct nbuf *nbuf_get(struct nbuf_pool *);         empty, refcount 1; NULL when the pool is out
  *   void     nbuf_put(struct nbuf *);                  drop one reference of this one buffer
@@ -26,8 +27,11 @@
  *   uint32_t nbuf_truesize(const struct nbuf *);       memory the buffer really takes
  *   uint32_t nbuf_pool_free(const struct nbuf_pool *); buffers left, for pressure decisions
  *   enum nbuf_csum nbuf_rx_csum(const struct nbuf *);  what the device said of the TCP checksum
+ *   void     nbuf_rx_csum_unknown(struct nbuf *);      it is to be verified in software
  *   void     nbuf_tx_csum(m, v4, l2, l3, l4);          the device is to write the TCP checksum
  *   void     nbuf_tx_tso(m, mss);                      the device is to cut the payload (with tx_csum)
+ *   void     nbuf_tx_plain(m);                         alone again, and the device is to do nothing: before
+ *                                                      a buffer that was sent is sent once more
  *
  * On receive a packet may be a chain; nbuf_next() walks it.
  */

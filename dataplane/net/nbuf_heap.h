@@ -12,7 +12,7 @@
 
 struct nbuf_pool {
     uint32_t cap;      /* buffers that may be out at once */
-    uint32_t out;      /* buffers handed out and not given back */
+    uint32_t out;      /* buffers handed out and not given back; atomic: by other cores too */
     uint32_t fail_nth; /* every n-th get fails; 0 = never */
     uint64_t gets, failed;
 };
@@ -29,12 +29,17 @@ struct nbuf {
     uint8_t room[NBUF_HEADROOM_B + NBUF_ROOM_B];
 };
 
+static inline uint32_t nbuf_pool_out(const struct nbuf_pool *p)
+{
+    return __atomic_load_n(&p->out, __ATOMIC_RELAXED);
+}
+
 static inline struct nbuf *nbuf_get(struct nbuf_pool *p)
 {
     struct nbuf *m;
 
     p->gets++;
-    if (p->out >= p->cap || (p->fail_nth && p->gets % p->fail_nth == 0)) {
+    if (nbuf_pool_out(p) >= p->cap || (p->fail_nth && p->gets % p->fail_nth == 0)) {
         p->failed++;
         return NULL;
     }
@@ -49,7 +54,7 @@ static inline struct nbuf *nbuf_get(struct nbuf_pool *p)
     m->rx_csum = NBUF_CSUM_UNKNOWN;
     m->tso_mss = 0;
     m->tx_csum = false;
-    p->out++;
+    __atomic_fetch_add(&p->out, 1, __ATOMIC_RELAXED);
     return m;
 }
 
@@ -58,7 +63,7 @@ static inline void nbuf_put(struct nbuf *m)
     MUST_HOT(m->refs > 0);
     if (--m->refs)
         return;
-    m->pool->out--;
+    __atomic_fetch_sub(&m->pool->out, 1, __ATOMIC_RELAXED);
     free(m);
 }
 
@@ -159,12 +164,17 @@ static inline uint32_t nbuf_truesize(const struct nbuf *m)
 
 static inline uint32_t nbuf_pool_free(const struct nbuf_pool *p)
 {
-    return p->cap - p->out;
+    return p->cap - nbuf_pool_out(p);
 }
 
 static inline enum nbuf_csum nbuf_rx_csum(const struct nbuf *m)
 {
     return m->rx_csum;
+}
+
+static inline void nbuf_rx_csum_unknown(struct nbuf *m)
+{
+    m->rx_csum = NBUF_CSUM_UNKNOWN;
 }
 
 static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3, uint8_t l4)
@@ -174,6 +184,13 @@ static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3,
     m->tx_l2 = l2;
     m->tx_l3 = l3;
     m->tx_l4 = l4;
+}
+
+static inline void nbuf_tx_plain(struct nbuf *m)
+{
+    m->next = NULL;
+    m->tx_csum = false;
+    m->tso_mss = 0;
 }
 
 static inline void nbuf_tx_tso(struct nbuf *m, uint16_t mss)

@@ -162,6 +162,11 @@ static inline enum nbuf_csum nbuf_rx_csum(const struct nbuf *m)
     }
 }
 
+static inline void nbuf_rx_csum_unknown(struct nbuf *m)
+{
+    nbuf_mbuf(m)->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
+}
+
 static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3, uint8_t l4)
 {
     struct rte_mbuf *b = nbuf_mbuf(m);
@@ -171,6 +176,17 @@ static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3,
     b->l4_len = l4;
     b->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM |
                    (v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
+}
+
+static inline void nbuf_tx_plain(struct nbuf *m)
+{
+    struct rte_mbuf *b = nbuf_mbuf(m);
+
+    b->next = NULL;
+    b->nb_segs = 1;
+    b->pkt_len = b->data_len;
+    b->ol_flags = 0;
+    b->tx_offload = 0;
 }
 
 static inline void nbuf_tx_tso(struct nbuf *m, uint16_t mss)

@@ -7,33 +7,15 @@
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
-#include <rte_ring.h>
 
 #include <stdlib.h>
 #include <sys/random.h>
 
 #define BURST      32u
-#define BURSTS_MAX 4u /* per port and turn: bounded latency */
-#define RING_SIZE  1024u
-#define RING_TAKE  64u  /* packets from one other core in a turn */
+#define BURSTS_MAX 4u   /* per port and turn: bounded latency */
 #define STASH      256u /* packets that a device did not take at once */
 #define BUFFERS    32768u
 #define CACHE      256u
-#define NEWS_SIZE  256u
-#define RETA_SIZE  128u
-
-/* A packet handed over carries its port and what is to be done with it in its private area. */
-struct passed {
-    uint8_t port;
-    uint8_t send; /* else: received */
-};
-
-struct news {
-    struct ip_addr ip;
-    struct mac mac;
-    uint8_t port;
-    bool answer;
-};
 
 struct tx_queue {
     struct rte_mbuf *m[STASH];
@@ -46,6 +28,7 @@ struct net_core {
     struct rte_mempool *pool;
     struct l3 *l3;
     struct net_up up;
+    struct log_out *log;
     uint64_t now_ns;
     struct tx_queue tx[L3_PORTS_MAX];
     struct capture capture;
@@ -55,10 +38,8 @@ struct net {
     struct port ports[L3_PORTS_MAX];
     struct l3_port l3_ports[L3_PORTS_MAX];
     uint32_t port_count, cores, buffers;
-    struct steer steer;
+    struct handoff handoff;
     struct net_core *core[EAL_CPUS_MAX];
-    struct rte_ring *packets[EAL_CPUS_MAX][EAL_CPUS_MAX]; /* from, to */
-    struct rte_ring *news[EAL_CPUS_MAX][EAL_CPUS_MAX];
 };
 
 /* --- sending --- */
@@ -68,14 +49,42 @@ static void count(struct net_core *nc, enum l3_counter c, uint64_t n)
     ctr_add(&l3_counters(nc->l3)[c], n);
 }
 
+/**
+ * Devices that finish packets want to see them before (rte_ethdev.h, rte_eth_tx_prepare). Returns how many
+ * may go; a packet that the device does not take is dropped: 0 then, and the queue is one shorter.
+ */
+static uint16_t prepare(struct net_core *nc, uint32_t port, struct tx_queue *q, uint32_t from,
+                        uint16_t n)
+{
+    uint16_t ok = rte_eth_tx_prepare(nc->net->ports[port].id, (uint16_t)nc->core, q->m + from, n);
+
+    if (ok)
+        return ok;
+    count(nc, NET_CTR_TX_REFUSED, 1);
+    rte_pktmbuf_free(q->m[from]);
+    q->n--;
+    memmove(q->m + from, q->m + from + 1, (q->n - from) * sizeof(q->m[0]));
+    return 0;
+}
+
+static void at_bound(struct net_core *nc, enum l3_counter c, enum bound b)
+{
+    count(nc, c, 1);
+    bound_hit(nc->log, b, NULL);
+}
+
 static void flush_port(struct net_core *nc, uint32_t port)
 {
+    const struct port *p = &nc->net->ports[port];
     struct tx_queue *q = &nc->tx[port];
     uint32_t done = 0;
 
     while (done < q->n) {
-        uint16_t n = rte_eth_tx_burst(nc->net->ports[port].id, (uint16_t)nc->core, q->m + done,
-                                      (uint16_t)(q->n - done));
+        uint16_t n = (uint16_t)(q->n - done);
+
+        if (p->tx_csum && (n = prepare(nc, port, q, done, n)) == 0)
+            continue;
+        n = rte_eth_tx_burst(p->id, (uint16_t)nc->core, q->m + done, n);
 
         if (n == 0)
             break;
@@ -91,7 +100,7 @@ static void flush_port(struct net_core *nc, uint32_t port)
 
 static void copy_frame(struct net_core *nc, uint32_t port, struct rte_mbuf *m, bool out)
 {
-    struct span parts[8];
+    struct span parts[32];
     uint32_t n = 0;
 
     for (; m && n < ARRAY_LEN(parts); m = m->next)
@@ -109,7 +118,7 @@ static void enqueue(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
     if (q->n == STASH)
         flush_port(nc, port);
     if (q->n == STASH) { /* like a full queue of a router: the newest is lost */
-        count(nc, NET_CTR_TX_FULL, 1);
+        at_bound(nc, NET_CTR_TX_FULL, BOUND_DEVICE_QUEUE);
         rte_pktmbuf_free(m);
         return;
     }
@@ -119,14 +128,9 @@ static void enqueue(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
 static bool hand_over(struct net_core *nc, uint32_t to, struct rte_mbuf *m, uint32_t port,
                       bool send)
 {
-    struct passed *p = (struct passed *)rte_mbuf_to_priv(m);
-
-    p->port = (uint8_t)port;
-    p->send = send;
-    if (rte_ring_sp_enqueue(nc->net->packets[nc->core][to], m) == 0)
+    if (handoff_give(&nc->net->handoff, nc->core, to, nbuf_of(m), (uint8_t)port, send))
         return true;
-    count(nc, NET_CTR_STEER_DROPPED, 1);
-    rte_pktmbuf_free(m);
+    at_bound(nc, NET_CTR_STEER_DROPPED, BOUND_CORE_RING);
     return false;
 }
 
@@ -157,7 +161,7 @@ static void send_elsewhere(struct net_core *nc, uint8_t port, struct rte_mbuf *p
         own = rte_pktmbuf_copy(pkt, nc->pool, 0, UINT32_MAX);
         rte_pktmbuf_free(pkt);
         if (!own) {
-            count(nc, NET_CTR_NO_BUFFER, 1);
+            at_bound(nc, NET_CTR_NO_BUFFER, BOUND_BUFFERS);
             return;
         }
     }
@@ -183,25 +187,16 @@ static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const s
                       bool answer)
 {
     struct net_core *nc = (struct net_core *)ctx;
-    struct news item = {*ip, *mac, port, answer};
+    struct handoff_news item = {*ip, *mac, port, answer ? HANDOFF_ANSWER : HANDOFF_CLAIM};
 
-    for (uint32_t to = 0; to < nc->net->cores; to++) {
-        if (to != nc->core)
-            (void)rte_ring_sp_enqueue_elem(nc->net->news[nc->core][to], &item, sizeof(item));
-    }
+    handoff_tell(&nc->net->handoff, nc->core, &item);
 }
 
-static void read_news(struct net_core *nc)
+static void on_news(void *ctx, const struct handoff_news *item)
 {
-    struct news item;
+    struct net_core *nc = (struct net_core *)ctx;
 
-    for (uint32_t from = 0; from < nc->net->cores; from++) {
-        for (uint32_t n = 0; from != nc->core && n < NEWS_SIZE; n++) {
-            if (rte_ring_sc_dequeue_elem(nc->net->news[from][nc->core], &item, sizeof(item)) != 0)
-                break;
-            l3_heard(nc->l3, item.port, &item.ip, &item.mac, item.answer, nc->now_ns);
-        }
-    }
+    l3_heard(nc->l3, item->port, &item->ip, &item->mac, item->what == HANDOFF_ANSWER, nc->now_ns);
 }
 
 /* --- receiving --- */
@@ -223,17 +218,12 @@ static void env_icmp(void *ctx, const struct l3_icmp_error *e)
 /* Whose is it? Only TCP and errors about it have an owner; all else stays where it arrived. */
 static uint32_t owner_of(struct net_core *nc, const struct port *p, struct rte_mbuf *m)
 {
-    const struct steer *s = &nc->net->steer;
-    struct ip_addr src, dst;
-    uint16_t sport, dport;
-    uint32_t hash;
+    uint32_t hash, owner;
 
-    if (!steer_tuple(span_of(rte_pktmbuf_mtod(m, void *), m->data_len), &src, &dst, &sport, &dport))
-        return nc->core;
-    hash = steer_hash(s, &src, &dst, sport, dport);
-    if (p->rss && (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH))
+    if (handoff_owner(&nc->net->handoff, nc->core, nbuf_of(m), &owner, &hash) && p->rss &&
+        (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH))
         count(nc, m->hash.rss == hash ? NET_CTR_STEER_AGREED : NET_CTR_STEER_MISMATCH, 1);
-    return steer_owner_of_hash(s, hash);
+    return owner;
 }
 
 static void received(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
@@ -246,6 +236,31 @@ static void received(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
         return;
     }
     l3_input(nc->l3, (uint8_t)port, nbuf_of(m), nc->now_ns);
+}
+
+static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+
+    if (send) {
+        enqueue(nc, port, nbuf_mbuf(m));
+        return;
+    }
+    count(nc, NET_CTR_STEER_IN, 1);
+    l3_input(nc->l3, port, m, nc->now_ns);
+}
+
+/* The fragments met here; the segment that they make has an owner of its own. */
+static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+    uint32_t owner, hash;
+
+    if (!handoff_owner(&nc->net->handoff, nc->core, m, &owner, &hash) || owner == nc->core)
+        return false;
+    if (hand_over(nc, owner, nbuf_mbuf(m), port, false))
+        count(nc, NET_CTR_STEER_OUT, 1);
+    return true;
 }
 
 static uint32_t poll_port(struct net_core *nc, uint32_t port)
@@ -270,35 +285,9 @@ static uint32_t poll_port(struct net_core *nc, uint32_t port)
     return total;
 }
 
-static uint32_t poll_rings(struct net_core *nc)
-{
-    uint32_t total = 0;
-
-    for (uint32_t from = 0; from < nc->net->cores; from++) {
-        void *m[RING_TAKE];
-        unsigned n;
-
-        if (from == nc->core)
-            continue;
-        n = rte_ring_sc_dequeue_burst(nc->net->packets[from][nc->core], m, RING_TAKE, NULL);
-        for (unsigned i = 0; i < n; i++) {
-            struct rte_mbuf *pkt = (struct rte_mbuf *)m[i];
-            struct passed p = *(struct passed *)rte_mbuf_to_priv(pkt);
-
-            if (p.send) {
-                enqueue(nc, p.port, pkt);
-            } else {
-                count(nc, NET_CTR_STEER_IN, 1);
-                l3_input(nc->l3, p.port, nbuf_of(pkt), nc->now_ns);
-            }
-        }
-        total += n;
-    }
-    return total;
-}
-
 uint32_t net_core_poll(struct net_core *nc, uint64_t now_ns)
 {
+    const struct handoff_sink sink = {nc, on_packet, on_news};
     uint32_t n = 0;
 
     nc->now_ns = now_ns;
@@ -306,10 +295,7 @@ uint32_t net_core_poll(struct net_core *nc, uint64_t now_ns)
         if (nc->core < nc->net->ports[p].queues)
             n += poll_port(nc, p);
     }
-    if (nc->net->cores > 1) {
-        n += poll_rings(nc);
-        read_news(nc);
-    }
+    n += handoff_poll(&nc->net->handoff, nc->core, &sink);
     l3_timers(nc->l3, now_ns);
     return n;
 }
@@ -325,28 +311,14 @@ void net_core_flush(struct net_core *nc, uint64_t now_ns)
 
 /* --- life --- */
 
-static res make_rings(struct net *n, struct report *report)
+static res make_rings(struct net *n, struct rng *rng, struct report *report)
 {
-    for (uint32_t a = 0; a < n->cores; a++) {
-        for (uint32_t b = 0; b < n->cores; b++) {
-            char name[RTE_RING_NAMESIZE];
+    res r = handoff_init(&n->handoff, n->cores, rng);
 
-            if (a == b)
-                continue;
-            snprintf(name, sizeof(name), "pkt_%u_%u", a, b);
-            n->packets[a][b] =
-                rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-            snprintf(name, sizeof(name), "news_%u_%u", a, b);
-            n->news[a][b] = rte_ring_create_elem(name, sizeof(struct news), NEWS_SIZE,
-                                                 SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-            if (!n->packets[a][b] || !n->news[a][b]) {
-                report_add(report, REPORT_ERROR, NULL, 0, NULL, "no memory for rings: %s",
-                           rte_strerror(rte_errno));
-                return ERR(NOMEM);
-            }
-        }
-    }
-    return OK;
+    if (!IS_OK(r))
+        report_add(report, REPORT_ERROR, NULL, 0, "fewer cores, or more memory",
+                   "no memory for the rings between %u cores", n->cores);
+    return r;
 }
 
 static res make_cores(struct net *n, const struct net_config *cfg, struct report *report)
@@ -383,8 +355,13 @@ static res open_ports(struct net *n, const struct net_config *cfg, struct report
     for (uint32_t i = 0; i < n->cores; i++)
         pools[i] = n->core[i]->pool;
     for (uint32_t i = 0; i < cfg->port_count; i++) {
-        struct port_plan plan = {cfg->eal.devices[i], i,     n->cores,
-                                 cfg->ports[i].mtu,   pools, &n->steer};
+        struct port_plan plan = {.device = cfg->eal.devices[i],
+                                 .offload = cfg->eal.offload[i],
+                                 .index = i,
+                                 .cores = n->cores,
+                                 .mtu = cfg->ports[i].mtu,
+                                 .pools = pools,
+                                 .steer = &n->handoff.steer};
 
         TRY(port_open(&plan, report, &n->ports[i]));
         n->port_count++;
@@ -413,8 +390,8 @@ res net_start(const struct net_config *cfg, struct report *report, struct net **
         free(n);
         return r;
     }
-    steer_init(&n->steer, n->cores, RETA_SIZE, &rng);
-    r = make_rings(n, report);
+    r = make_rings(n, &rng, report);
+    n->handoff.reassembly = cfg->reassembly;
     if (IS_OK(r))
         r = make_cores(n, cfg, report);
     if (IS_OK(r))
@@ -433,6 +410,7 @@ void net_stop(struct net *n)
         return;
     for (uint32_t i = 0; i < n->port_count; i++)
         port_close(&n->ports[i]);
+    handoff_fini(&n->handoff);
     for (uint32_t i = 0; i < n->cores; i++) {
         if (n->core[i])
             capture_fini(&n->core[i]->capture);
@@ -468,9 +446,12 @@ res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng
                          .tcp = env_tcp,
                          .icmp_error = env_icmp,
                          .heard = nc->net->cores > 1 ? env_heard : NULL,
+                         .elsewhere = nc->net->cores > 1 ? env_elsewhere : NULL,
+                         .reassembles = nc->net->handoff.reassembly,
                          .announces = nc->core == 0};
 
     nc->up = *up;
+    nc->log = log;
     nc->now_ns = now_ns;
     return l3_new(&env, nc->net->l3_ports, nc->net->port_count, now_ns, &nc->l3);
 }
@@ -501,7 +482,7 @@ bool net_core_owns(const struct net_core *nc, const struct ip_addr *laddr,
                    const struct ip_addr *raddr, uint16_t lport, uint16_t rport)
 {
     /* As the reply will be seen: from the remote side to us. */
-    return steer_owner(&nc->net->steer, raddr, laddr, rport, lport) == nc->core;
+    return steer_owner(&nc->net->handoff.steer, raddr, laddr, rport, lport) == nc->core;
 }
 
 bool net_offloads_csum(const struct net *n)
@@ -513,9 +494,18 @@ bool net_offloads_csum(const struct net *n)
     return n->port_count > 0;
 }
 
+bool net_offloads_tso(const struct net *n)
+{
+    for (uint32_t i = 0; i < n->port_count; i++) {
+        if (!n->ports[i].tx_tso)
+            return false;
+    }
+    return net_offloads_csum(n);
+}
+
 void net_port_text(const struct net *n, uint32_t port, struct sb *out)
 {
-    port_text(&n->ports[port], &n->steer, out);
+    port_text(&n->ports[port], &n->handoff.steer, out);
 }
 
 uint32_t net_buffers_total(const struct net *n)

@@ -3,16 +3,15 @@
  * struct net_core that receives bursts, hands packets to the core that owns their flow, runs the
  * engine (l3) and sends.
  *
- * Between cores there are only single-producer rings: packets for their owner, packets for a core that
- * has a queue of the port, news of neighbours. A packet that was handed over is not handed over again.
+ * Between cores there is only net/handoff.h. A packet that was handed over is not handed over again.
  */
 #ifndef SALLYPORT_NET_NET_H
 #define SALLYPORT_NET_NET_H
 
 #include "base/capture.h"
 #include "net/eal.h"
+#include "net/handoff.h"
 #include "net/l3.h"
-#include "net/steer.h"
 
 struct net;
 struct net_core;
@@ -22,6 +21,7 @@ struct net_config {
     struct l3_port ports[L3_PORTS_MAX]; /* mac is filled in; mtu 0: the device's */
     uint32_t port_count;
     uint32_t buffers; /* per core; 0: default */
+    bool reassembly;  /* of TCP packets that come in fragments */
 };
 
 /* EAL, ports, pools, rings. Once per process. */
@@ -58,6 +58,7 @@ bool net_core_owns(const struct net_core *nc, const struct ip_addr *laddr,
                    const struct ip_addr *raddr, uint16_t lport, uint16_t rport);
 /* All ports together: what may be left to devices. */
 bool net_offloads_csum(const struct net *n);
+bool net_offloads_tso(const struct net *n);
 
 void net_port_text(const struct net *n, uint32_t port, struct sb *out);
 uint32_t net_buffers_total(const struct net *n);

@@ -1,7 +1,5 @@
 #include "net/port.h"
 
-#include "net/eal.h"
-
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
@@ -27,16 +25,22 @@ static bool software_only(const char *driver)
     return strcmp(driver, "net_tap") == 0;
 }
 
-static void choose_offloads(const struct rte_eth_dev_info *info, struct port *p)
+static void choose_offloads(const struct port_plan *plan, const struct rte_eth_dev_info *info,
+                            struct port *p)
 {
     p->tx_offloads = info->tx_offload_capa & TX_WANTED;
     p->rx_offloads = info->rx_offload_capa & RX_WANTED;
-    if (software_only(p->driver))
+    if (plan->offload == EAL_OFFLOAD_OFF)
+        p->tx_offloads = p->rx_offloads = 0;
+    if (plan->offload == EAL_OFFLOAD_AUTO && software_only(p->driver))
         p->tx_offloads &= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     if ((p->tx_offloads & CSUMS) != CSUMS) /* both or none: TSO needs both */
         p->tx_offloads &= ~(uint64_t)(CSUMS | RTE_ETH_TX_OFFLOAD_TCP_TSO);
     p->tx_csum = (p->tx_offloads & CSUMS) == CSUMS;
-    p->tx_tso = p->tx_csum && (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO);
+    p->tx_tso =
+        p->tx_csum && (p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) &&
+        (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) &&
+        (info->tx_desc_lim.nb_seg_max == 0 || info->tx_desc_lim.nb_seg_max >= PORT_SEGS_MAX);
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -114,6 +118,14 @@ static bool has_v6_group_filter(struct port *p)
     return rte_eth_allmulticast_enable(p->id) == 0;
 }
 
+/* net_tap holds whole frames, cut from a run, against its MTU, and refuses them for ever. */
+static void room_for_frames(struct port *p)
+{
+    if (software_only(p->driver) && p->tx_tso &&
+        rte_eth_dev_set_mtu(p->id, (uint16_t)(p->mtu + ETH_HDR_B + 4u /* a VLAN tag */)) != 0)
+        p->tx_tso = false;
+}
+
 res port_open(const struct port_plan *plan, struct report *report, struct port *out)
 {
     char name[EAL_NAME_B], vdev[512];
@@ -132,7 +144,7 @@ res port_open(const struct port_plan *plan, struct report *report, struct port *
     if (r)
         return fail(plan, report, "says nothing about itself", r, NULL);
     snprintf(out->driver, sizeof(out->driver), "%s", info.driver_name);
-    choose_offloads(&info, out);
+    choose_offloads(plan, &info, out);
     TRY(configure(plan, &info, out, report));
     TRY(set_queues(plan, out, report));
     if (plan->mtu && (r = rte_eth_dev_set_mtu(out->id, plan->mtu)) && r != -ENOTSUP)
@@ -152,6 +164,7 @@ res port_open(const struct port_plan *plan, struct report *report, struct port *
     out->mtu = plan->mtu;
     if (!out->mtu && rte_eth_dev_get_mtu(out->id, &out->mtu) != 0)
         out->mtu = 1500;
+    room_for_frames(out);
     return OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/report.h"
 #include "base/sb.h"
+#include "net/eal.h"
 #include "net/steer.h"
 #include "net/wire.h"
 
@@ -23,8 +24,11 @@ struct port {
     bool tx_csum, tx_tso;
 };
 
+#define PORT_SEGS_MAX 16u /* buffers in a packet for a device to cut */
+
 struct port_plan {
     const char *device;
+    enum eal_offload offload;
     uint32_t index;
     uint32_t cores;
     uint16_t mtu;                     /* 0: the device's */

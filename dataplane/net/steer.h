@@ -13,7 +13,8 @@
 
 #define STEER_KEY_B    40u
 #define STEER_RETA_MAX 512u
-#define STEER_INPUT_B  36u /* two IPv6 addresses and two ports */
+#define STEER_RETA     128u /* entries of our own table */
+#define STEER_INPUT_B  36u  /* two IPv6 addresses and two ports */
 
 struct steer {
     uint8_t key[STEER_KEY_B];
@@ -50,5 +51,11 @@ static inline uint32_t steer_owner(const struct steer *s, const struct ip_addr *
  */
 bool steer_tuple(struct span frame, struct ip_addr *src, struct ip_addr *dst, uint16_t *sport,
                  uint16_t *dport);
+
+/**
+ * A fragment of a TCP packet? All of one packet have to meet on a core: they are steered by addresses
+ * alone, with ports zero.
+ */
+bool steer_fragment(struct span frame, struct ip_addr *src, struct ip_addr *dst);
 
 #endif

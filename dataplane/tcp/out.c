@@ -123,7 +123,7 @@ bool tcp_tx_split(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32_t n)
     uint32_t len = g->len - n;
 
     if (!rest) {
-        tcp_count(t, TCP_CTR_NO_BUFFER);
+        tcp_at_bound(t, TCP_CTR_NO_BUFFER, BOUND_BUFFERS, &c->tuple.raddr);
         return false;
     }
     MUST_HOT(n > 0 && n < g->len);
@@ -166,6 +166,7 @@ static struct nbuf *sendable(struct tcp *t, struct nbuf *m)
     struct nbuf *copy;
 
     if (!nbuf_shared(m)) {
+        nbuf_tx_plain(m);
         if (g->cut)
             nbuf_trim(m, g->cut);
         g->cut = 0;
@@ -178,7 +179,7 @@ static struct nbuf *sendable(struct tcp *t, struct nbuf *m)
     }
     copy = nbuf_get(t->env.pool); /* the device still reads the headers in front of it */
     if (!copy) {
-        tcp_count(t, TCP_CTR_NO_BUFFER);
+        tcp_at_bound(t, TCP_CTR_NO_BUFFER, BOUND_BUFFERS, NULL);
         return NULL;
     }
     if (g->len)
@@ -310,12 +311,82 @@ static uint32_t may_send(struct tcp_conn *c, const struct tseg *g)
     return 0;
 }
 
+/* --- runs: new segments of one size that the device cuts apart again (TSO) --- */
+
+/* How many from m on may go out as one; the last may be short. A FIN and a CWR go alone. */
+static uint32_t run_at(const struct tcp *t, const struct tcp_conn *c, struct nbuf *m)
+{
+    uint32_t n = 0, bytes = 0, edge = c->snd_una + c->snd_wnd, in_flight = tcp_in_flight(c);
+
+    if (!(t->env.offloads & TCP_OFFLOAD_TSO) || (c->flags & TCPF_CWR))
+        return 0;
+    for (; m && n < TCP_RUN_MAX; m = tseg_of(m)->next) {
+        const struct tseg *g = tseg_of(m);
+
+        if (g->len == 0 || g->len > c->snd_mss || (g->flags & TSEG_FIN) ||
+            seq_gt(tseg_end(g), edge) || in_flight + bytes + g->len > c->cwnd)
+            break;
+        bytes += g->len;
+        n++;
+        if (g->len < c->snd_mss)
+            break;
+    }
+    return n;
+}
+
+/* The payloads of n segments in a chain; fewer when buffers run out. */
+static struct nbuf *link_run(struct tcp *t, struct nbuf *m, uint32_t *n)
+{
+    struct nbuf *head = NULL, *tail = NULL;
+    uint32_t done = 0;
+
+    for (; done < *n; m = tseg_of(m)->next, done++) {
+        struct nbuf *out = sendable(t, m);
+
+        if (!out)
+            break;
+        if (tail)
+            nbuf_set_next(tail, out);
+        else
+            head = out;
+        tail = out;
+    }
+    *n = done;
+    return head;
+}
+
+static bool send_run(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32_t n)
+{
+    struct tcp_tx tx = {.src = c->tuple.laddr, .dst = c->tuple.raddr, .tso_mss = c->snd_mss};
+    struct tcp_hdr_plan p;
+    struct nbuf *out = link_run(t, m, &n);
+
+    if (!out)
+        return false;
+    plan(t, c, &p, tseg_of(m)->seq, TCP_ACK);
+    for (uint32_t i = 0; i < n; i++) {
+        struct nbuf *next = tseg_of(m)->next;
+
+        if (!next)
+            p.flags |= TCP_PSH;
+        note_sent(t, c, m);
+        m = next;
+    }
+    tx.ecn = c->opts & TCP_OPT_ECN ? ECN_ECT0 : 0;
+    tx.hdr_b = tcp_wire_size(&p);
+    tcp_wire_write(nbuf_push(out, tx.hdr_b), tx.hdr_b, &p);
+    acked(c);
+    tcp_count(t, TCP_CTR_RUNS);
+    tcp_emit_run(t, out, &tx);
+    return true;
+}
+
 static bool send_new(struct tcp *t, struct tcp_conn *c)
 {
     while (c->tx_next) {
         struct nbuf *m = c->tx_next;
         struct tseg *g = tseg_of(m);
-        uint32_t n;
+        uint32_t n, run;
 
         if (g->len > c->snd_mss && !tcp_tx_split(t, c, m, c->snd_mss))
             return false;
@@ -324,6 +395,11 @@ static bool send_new(struct tcp *t, struct tcp_conn *c)
             return true;
         if (n < g->len && !tcp_tx_split(t, c, m, n))
             return false;
+        if ((run = run_at(t, c, m)) > 1) {
+            if (!send_run(t, c, m, run))
+                return false;
+            continue;
+        }
         if (n < tseg_space(g) && n == g->len) { /* the FIN waits for a byte of window */
             struct nbuf *fin;
 

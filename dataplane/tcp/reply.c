@@ -8,11 +8,17 @@ void tcp_emit(struct tcp *t, struct nbuf *m, const struct ip_addr *src, const st
     uint8_t *p = nbuf_data(m);
     uint32_t len = nbuf_len(m);
 
-    if (t->env.offloads & TCP_OFFLOAD_CSUM)
-        put_u16(p + 16, tcp_wire_pseudo(len, src, dst));
-    else
-        put_u16(p + 16, (uint16_t)~tcp_wire_sum(m, len, src, dst));
+    tx.csum = t->env.offloads & TCP_OFFLOAD_CSUM;
+    put_u16(p + 16,
+            tx.csum ? tcp_wire_pseudo(len, src, dst) : (uint16_t)~tcp_wire_sum(m, len, src, dst));
     t->env.output(t->env.ctx, m, &tx);
+}
+
+void tcp_emit_run(struct tcp *t, struct nbuf *m, struct tcp_tx *tx)
+{
+    tx->csum = true;
+    put_u16(nbuf_data(m) + 16, tcp_wire_pseudo(0, &tx->src, &tx->dst));
+    t->env.output(t->env.ctx, m, tx);
 }
 
 struct nbuf *tcp_bare(struct tcp *t, const struct tcp_hdr_plan *p, uint8_t *hdr_b)
@@ -20,7 +26,7 @@ struct nbuf *tcp_bare(struct tcp *t, const struct tcp_hdr_plan *p, uint8_t *hdr_
     struct nbuf *m = nbuf_get(t->env.pool);
 
     if (!m) {
-        tcp_count(t, TCP_CTR_NO_BUFFER);
+        tcp_at_bound(t, TCP_CTR_NO_BUFFER, BOUND_BUFFERS, NULL);
         return NULL;
     }
     *hdr_b = tcp_wire_size(p);
@@ -48,7 +54,7 @@ void tcp_reply_rst(struct tcp *t, const struct tcp_tuple *tuple, const struct tc
     struct tcp_hdr_plan p = {.wscale = -1};
 
     if ((s->flags & TCP_RST) || ip_is_multicast(&tuple->raddr) || ip_is_any(&tuple->raddr) ||
-        !tcp_take_rst(t))
+        !tcp_take_rst(t, &tuple->raddr))
         return;
     if (s->flags & TCP_ACK) {
         p.seq = s->ack;

@@ -46,11 +46,13 @@ struct tcp_tx {
     struct ip_addr src, dst;
     uint8_t ecn;
     uint8_t hdr_b;    /* TCP header with options */
+    bool csum;        /* the device is to write the checksum */
     uint16_t tso_mss; /* payload is to be cut by the device; 0 = it is one segment */
 };
 
 #define TCP_OFFLOAD_CSUM 1u /* the device fills in TCP checksums */
-#define TCP_OFFLOAD_TSO  2u
+#define TCP_OFFLOAD_TSO  2u /* it cuts runs of at most TCP_RUN_MAX segments; with TCP_OFFLOAD_CSUM */
+#define TCP_RUN_MAX      16u
 
 /* The world, handed in. */
 struct tcp_env {

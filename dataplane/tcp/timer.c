@@ -52,19 +52,20 @@ static void syn_timeout(struct tcp *t, struct tcp_conn *c)
     tcp_rearm(t, c);
 }
 
-/* Twice in vain with full segments: try smaller ones, down to what every path takes. */
+/* In vain again and again with segments that not every path takes: try smaller ones. */
 static void suspect_black_hole(struct tcp *t, struct tcp_conn *c)
 {
     uint16_t small = tcp_v4(c) ? TCP_MSS_V4 : TCP_MSS_V6;
+    uint16_t next = c->snd_mss > 1220 && small < 1220 ? 1220 : small;
     uint8_t after = c->flags & TCPF_BIG_OK ? BLACK_HOLE_RTOS_OK : BLACK_HOLE_RTOS;
 
     if (c->backoff != after || c->flags & TCPF_MTU_PROBED || c->snd_mss <= small || !c->tx_head ||
-        tseg_of(c->tx_head)->len < c->snd_mss)
+        tseg_of(c->tx_head)->len <= next)
         return;
     tcp_count(t, TCP_CTR_BLACK_HOLE);
     c->flags |= TCPF_MTU_PROBED;
     c->flags &= ~TCPF_BIG_OK;
-    c->snd_mss = c->snd_mss > 1220 && small < 1220 ? 1220 : small;
+    c->snd_mss = next;
 }
 
 static void rto(struct tcp *t, struct tcp_conn *c)

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# The same binary on a TAP device of two queues with two cores, in a namespace of its own.
+# The same binary on a TAP device of two queues with two cores, in a namespace of its own: first with checksums and
+# segments of ours, then with those of the device (which is DPDK's TAP driver here).
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${DEMO_BUILD:-$top/build}
 run=$top/build/demo/tap pki=$top/build/demo/pki ns=${DEMO_NS:-sallyport}-tap
-pid= cores=1
+pid= web= cores=1
 [ "$(nproc)" = 1 ] || cores='[ 0, 1 ]'
 
 end() {
     [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+    [ -z "$web" ] || kill "$web" 2>/dev/null || true
     [ -z "$pid" ] || wait "$pid" 2>/dev/null || true
     ip netns del $ns 2>/dev/null || true
 }
@@ -20,30 +22,54 @@ fail() {
     exit 1
 }
 
+stat() { # BLOCK NAME
+    "$build/control/sallyctl" -s "$run/control.sock" stats "$1" | awk -v n="$2" '$1 == n { print $2 }'
+}
+
+client() {
+    ip netns exec $ns curl -sS -m 20 --cacert "$pki/root.crt" --resolve gw.example:443:10.77.0.1 "$@"
+}
+
+go() { # OFFLOAD
+    sed -e "s|@PKI@|$pki|g; s|@RUN@|$run|g; s|af_packet:gw0\"|tap:sptap0\"; offload = \"$1\"; mtu = 1400|; s|^cores = 1;|cores = $cores;|" \
+        "$top/deploy/demo/sallyport.conf" > "$run/conf"
+    ip netns exec $ns "$build/control/sallyport" -c "$run/conf" > "$run/out" 2>&1 &
+    pid=$!
+    for _ in $(seq 100); do
+        ! grep -q ready "$run/out" || break
+        sleep 0.1
+    done
+    ip -n $ns link set sptap0 up || fail "no device"
+    ip -n $ns addr add 10.77.0.50/24 dev sptap0
+    ip -n $ns addr add 10.77.0.11/24 dev sptap0
+    for i in $(seq 60); do
+        got=$(client https://gw.example/health 2>&1) || fail "request $i: $got"
+        [ "$got" = ok ] || fail "request $i: $got"
+    done
+    for i in $(seq 5); do
+        client -o "$run/got" https://gw.example/8m.bin || fail "8 MB: curl exit $?"
+        cmp "$run/got" "$run/www/8m.bin" || fail "8 MB came out wrong"
+    done
+    runs=$(stat tcp TcpExtSegmentRuns)
+    [ "$1" = on ] && [ "${runs:-0}" -lt 100 ] && fail "only ${runs:-0} runs were left to the device"
+    [ "$1" = auto ] && [ "${runs:-0}" != 0 ] && fail "$runs runs were left to a device that is no better than we"
+    status=$("$build/control/sallyctl" -s "$run/control.sock" --json status)
+    printf 'tap: 60 requests, 40 MB over two queues; %s, %s runs\n' "$(jq -r '.ports[0].is' <<< "$status")" "${runs:-0}"
+    kill "$pid"
+    wait "$pid" || fail "exit code $?"
+    pid=
+    ! grep -aE 'Sanitizer|runtime error' "$run/out" || fail "a sanitizer"
+}
+
 trap end EXIT
 rm -rf "$run"
-mkdir -p "$run"
+mkdir -p "$run/www"
+head -c 8388608 /dev/urandom > "$run/www/8m.bin"
 "$top/deploy/demo/pki.sh" "$pki"
-sed -e "s|@PKI@|$pki|g; s|@RUN@|$run|g; s|af_packet:gw0|tap:sptap0|; s|^cores = 1;|cores = $cores;|" \
-    "$top/deploy/demo/sallyport.conf" > "$run/conf"
 ip netns add $ns
 ip -n $ns link set lo up
-ip netns exec $ns "$build/control/sallyport" -c "$run/conf" > "$run/out" 2>&1 &
-pid=$!
-for _ in $(seq 100); do
-    ! grep -q ready "$run/out" || break
-    sleep 0.1
+ip netns exec $ns /usr/bin/python3 -m http.server -d "$run/www" 80 > "$run/web.log" 2>&1 &
+web=$!
+for offload in auto on; do
+    go $offload
 done
-ip -n $ns link set sptap0 up || fail "no device"
-ip -n $ns addr add 10.77.0.50/24 dev sptap0
-for i in $(seq 60); do
-    got=$(ip netns exec $ns curl -sS -m 5 --cacert "$pki/root.crt" --resolve gw.example:443:10.77.0.1 \
-        https://gw.example/health 2>&1) || fail "request $i: $got"
-    [ "$got" = ok ] || fail "request $i: $got"
-done
-status=$("$build/control/sallyctl" -s "$run/control.sock" --json status)
-printf 'tap: 60 requests over two queues; %s\n' "$(jq -r '.ports[0].is' <<< "$status")"
-kill "$pid"
-wait "$pid" || fail "exit code $?"
-pid=
-! grep -aE 'Sanitizer|runtime error' "$run/out" || fail "a sanitizer"

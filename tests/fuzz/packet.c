@@ -151,7 +151,7 @@ static void from_tcp(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
     w->src = tx->src;
     w->dst = tx->dst;
     memcpy(w->head, h, sizeof(w->head));
-    l3_output(w->l3, m, &tx->src, &tx->dst, tx->ecn, w->now);
+    l3_output(w->l3, m, &(struct l3_out){tx->src, tx->dst, tx->ecn, 0, 0}, w->now);
 }
 
 static bool route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)

@@ -36,7 +36,7 @@ static void note_out(struct peer *p, struct peer_seg *g)
         p->out[p->outs++] = *g;
 }
 
-static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
+static void send_one(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
 {
     struct peer *p = (struct peer *)ctx;
     struct peer_seg g = {.at = p->now, .ecn = tx->ecn};
@@ -53,6 +53,13 @@ static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
         g.payload_wrong |= nbuf_data(m)[g.s.hdr_b + i] != peer_pattern(at + i);
     note_out(p, &g);
     nbuf_put_chain(m);
+}
+
+static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
+{
+    struct peer *p = (struct peer *)ctx;
+
+    device_send(&p->device, &p->wire, m, tx, send_one, p);
 }
 
 static bool env_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
@@ -197,6 +204,7 @@ void peer_start(struct peer *p)
     struct tcp_env env = {
         .ctx = p, .pool = &p->pool, .rng = &p->rng, .output = env_output, .route = env_route};
 
+    env.offloads = device_offloads(&p->device);
     MUST(IS_OK(tcp_new(&p->set, &env, p->now, &p->t)));
     tcp_begin(p->t, p->now);
     memcpy(p->ctr0, p->t->ctr, sizeof(p->ctr0));

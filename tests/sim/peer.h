@@ -7,6 +7,7 @@
 #ifndef SALLYPORT_TESTS_PEER_H
 #define SALLYPORT_TESTS_PEER_H
 
+#include "sim/device.h"
 #include "tcp/internal.h" /* scenarios look into connections */
 
 #define PEER_MS(n)    ((uint64_t)((double)(n)*1000000))
@@ -38,6 +39,7 @@ struct peer_app {
 struct peer {
     struct tcp *t;
     struct tcp_settings set;
+    struct device device;
     struct nbuf_pool pool, wire; /* wire: what comes in is not taken from the stack's buffers */
     struct rng rng;
     struct ip_addr us, them;

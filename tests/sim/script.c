@@ -47,7 +47,8 @@ static bool pass(struct run *r, uint64_t until)
 static bool start(struct run *r)
 {
     if (!r->p->t)
-        peer_start(r->p);
+        r->p->device.on = getenv("SCENARIO_DEVICE") != NULL;
+    peer_start(r->p);
     return true;
 }
 

@@ -171,7 +171,7 @@ static void too_big(struct sim_node *n, struct nbuf *m, const struct tcp_tx *tx)
     n->too_big_seq = s.seq;
 }
 
-static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
+static void send_one(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
 {
     struct sim_node *n = (struct sim_node *)ctx, *to = node_with(n->sim, &tx->dst);
     struct sim *s = n->sim;
@@ -199,6 +199,13 @@ static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
             put_on_wire(s, n, to, m, tx, arrival(s, n, len + ip));
     }
     nbuf_put_chain(m);
+}
+
+static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
+{
+    struct sim_node *n = (struct sim_node *)ctx;
+
+    device_send(&n->device, &n->sim->wire, m, tx, send_one, n);
 }
 
 static bool env_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
@@ -406,6 +413,8 @@ struct sim *sim_new(uint64_t seed, bool v6, const struct tcp_settings *settings)
         struct tcp_env env = {
             .ctx = n, .pool = &n->pool, .rng = &n->rng, .output = env_output, .route = env_route};
 
+        n->device.on = n->device.keeps = seed % 4 == 1 + i;
+        env.offloads = device_offloads(&n->device);
         n->sim = s;
         n->mtu = 1500;
         n->pool.cap = 100000;
@@ -423,8 +432,10 @@ void sim_free(struct sim *s)
 {
     while (s->packets)
         nbuf_put(heap_take(s).m);
-    for (uint32_t i = 0; i < s->node_count; i++)
+    for (uint32_t i = 0; i < s->node_count; i++) {
         tcp_free(s->nodes[i].tcp);
+        device_idle(&s->nodes[i].device);
+    }
     free(s->heap);
     free(s);
 }
@@ -473,6 +484,7 @@ const char *sim_leftover(struct sim *s)
             return "entries are left in the flow table";
         if (t->tx_used_b || t->rx_used_b)
             return "queues are left";
+        device_idle(&s->nodes[i].device);
         if (s->nodes[i].pool.out)
             return "buffers are left";
     }

@@ -9,7 +9,7 @@
 #define SALLYPORT_TESTS_SIM_H
 
 #include "base/rng.h"
-#include "tcp/tcp.h"
+#include "sim/device.h"
 
 #define SIM_MS(n)  ((uint64_t)(n)*1000000)
 #define SIM_SEC(n) ((uint64_t)(n)*1000000000)
@@ -37,6 +37,7 @@ struct sim_node {
     struct tcp *tcp;
     struct ip_addr addr;
     struct nbuf_pool pool;
+    struct device device;
     struct rng rng;
     struct sim_fault out; /* of packets that leave this node */
     uint64_t free_at;     /* rate limiter */

@@ -16,7 +16,7 @@ BEGIN, END = "<!-- scenarios: generated -->", "<!-- end -->"
 ELSEWHERE = [
     ("T-23", "-", "a port of a listener is never used to connect from", "not tried: other end points cannot collide"),
     ("T-42", "RFC 894", "padding behind an IP packet is no data", "tests/unit/test_l3.c headers_are_judged"),
-    ("T-57", "-", "segmentation offload", "not there: no device is asked for it"),
+    ("T-57", "-", "segmentation offload", "all scenarios run a second time with it (scenarios_*_tso)"),
     ("T-112", "RFC 6191", "our connect takes up a tuple in TIME_WAIT", "left out: the tuple stays taken"),
     ("T-120", "-", "many timers and a jump of the clock", "tests/unit/test_wheel.c a_call_fires_no_more_than_it_may"),
     ("T-121", "-", "timers against a sorted list", "tests/unit/test_wheel.c a_million_random_steps_agree_..."),
@@ -24,13 +24,8 @@ ELSEWHERE = [
     ("T-125", "RFC 826, 5227", "ARP: resolving, silence, poison, announcements", "tests/unit/test_l3.c"),
     ("T-126", "RFC 4861 7.3", "the gateway's address changes", "open"),
     ("T-127", "RFC 4861, 4862", "hop limit 254, address conflict", "open"),
-    ("T-128", "RFC 5722", "fragments", "tests/unit/test_l3.c headers_are_judged: dropped, not put together"),
+    ("T-128", "RFC 5722", "fragments: dropped, or put together by `ip.reassembly`", "tests/unit/test_reasm.c, tests/e2e/test_fragments.py"),
     ("T-129", "RFC 8200 4", "IPv6 extension headers", "open; fuzzed by tests/fuzz/packet.c"),
-    ("T-130", "-", "several cores, packets on any queue", "tests/e2e/tap.sh, two cores"),
-    ("T-131", "-", "connects of several cores come back to their opener", "tests/e2e/tap.sh, two cores"),
-    ("T-132", "-", "a device with another RSS key", "open"),
-    ("T-133", "-", "three and five cores", "open"),
-    ("T-134", "RFC 1191", "an ICMP error on the wrong core", "open"),
     ("T-138", "-", "slow client, fast backend", "open"),
     ("T-139", "-", "a backend that stalls for ever", "tests/e2e/test_proxy.py test_statuses"),
     ("T-140", "-", "plain text is left in the TLS session and no packet comes", "open"),
@@ -48,9 +43,10 @@ def found():
             m = re.match(r"== (\S+) (?:v[46] )?(.*?): (.*)", line)
             if m:
                 yield m[1], m[2], m[3].strip(), path[len("tests/sim/"):]
-    text = open("tests/sim/test_many.c").read()
-    for m in re.finditer(r"/\* (T-\S+) (.*?): (.*?) \*/\nstatic void (\w+)", text, re.S):
-        yield m[1], m[2], re.sub(r"\s+\*?\s*", " ", m[3]), "test_many.c " + m[4]
+    for name in ("test_many.c", "test_cores.c"):
+        text = open("tests/sim/" + name).read()
+        for m in re.finditer(r"/\* (T-\S+) ((?:(?!\*/).)*?): ((?:(?!\*/).)*?)\s\*/\nstatic void (\w+)", text, re.S):
+            yield m[1], m[2], re.sub(r"\s+\*?\s*", " ", m[3]), name + " " + m[4]
     yield from ELSEWHERE
 
 

@@ -48,9 +48,14 @@ static const struct row rows[] = {
     {"listeners = ( { tls = true; } );",             1, "listeners[0].address: is missing"},
     {"identities = ( { name = \"gw\"; cert = \"a\"; },\n { name = \"gw-client\"; cert = \"c\"; key = \"k\"; } );", 1, "identities[gw].key: is missing"},
     {IDENTITY("staple_url = \"http://a/\";"),        2, "none are sent (staple = true)"},
-    {IDENTITY("staple = true; staple_url = \"ldap://a/\";"), 2, "not an http:// or https:// URL"},
+    {IDENTITY("staple = true; staple_url = \"file:///a\";"), 2, "not an http:// or https:// URL"},
     {IDENTITY("staple = true; staple_url = \"http://a/\"; staple_file = \"f\";"), 2, "either staple_file or staple_url"},
     {"ports = ( );",                                 1, "ports: an empty list"},
+
+    /* URLs, folders */
+    {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_url = \"ldap://a/\"; } );", 2, "\"ldap://a/\": it begins neither with http://"},
+    {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_url = [ \"http://a/\", \"http://me:pw@a/\" ]; } );", 2, "it carries a user's name"},
+    {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_timeout = 0; } );", 2, "crl_timeout: 0 is below 100ms"},
 
     /* types */
     {"cores = true;",                                1, "true is not \"auto\", a number, or a list of CPU numbers"},

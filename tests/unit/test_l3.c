@@ -153,7 +153,7 @@ static void send_to(const char *dst)
 
     T_NEED(m != NULL);
     memset(nbuf_add(m, 20), 0, 20);
-    l3_output(w.l3, m, &s, &d, 0, w.now);
+    l3_output(w.l3, m, &(struct l3_out){.src = s, .dst = d}, w.now);
 }
 
 static bool is_arp_request(uint32_t i, const char *target)

@@ -1,0 +1,549 @@
+#include "sim/cores.h"
+
+#include "base/must.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define STEP_NS  20000ULL
+#define WIRE_B   (1u << 20)
+#define LOG_B    (64u << 10)
+#define FRAME_B  2048u
+#define PER_RING 64u
+
+/* In front of each frame on the wire: what the device of the receiver says of it. */
+struct wired {
+    uint32_t hash;
+    uint32_t hashed;
+};
+
+/* --- the wire --- */
+
+static struct cores_host *other(const struct cores_host *h)
+{
+    return &h->world->host[h == &h->world->host[0]];
+}
+
+static bool is_icmp(struct span f)
+{
+    return get_u16(f.p + 12) == ETH_TYPE_IP4 ? f.p[23] == IP_PROTO_ICMP : f.p[20] == IP_PROTO_ICMP6;
+}
+
+/* What the receiver's device makes of a frame. Errors about a flow never find its owner's queue. */
+static uint32_t queue_of(struct cores_host *to, struct rng *rng, struct span f, struct wired *meta)
+{
+    struct ip_addr src, dst;
+    uint16_t sport, dport;
+
+    *meta = (struct wired){0, 0};
+    if (!steer_tuple(f, &src, &dst, &sport, &dport))
+        return rng_below(rng, to->queues);
+    if (is_icmp(f))
+        return (steer_owner(&to->handoff.steer, &src, &dst, sport, dport) + 1) % to->queues;
+    switch (to->spread) {
+    case SPREAD_FIRST:
+        return 0;
+    case SPREAD_ANY:
+        return rng_below(rng, to->queues);
+    case SPREAD_RSS:
+    case SPREAD_KEY:
+        break;
+    }
+    *meta = (struct wired){steer_hash(&to->device, &src, &dst, sport, dport), 1};
+    return steer_owner_of_hash(&to->device, meta->hash) % to->queues;
+}
+
+static void wire_send(struct cores_core *c, struct span f)
+{
+    struct cores_world *w = c->host->world;
+    struct cores_host *to = other(c->host);
+    struct wired meta;
+    uint32_t q = queue_of(to, &c->rng, f, &meta);
+    uint8_t *at;
+
+    if (__atomic_load_n(&w->dark, __ATOMIC_RELAXED) || rng_below(&c->rng, 1000000) < w->cfg.loss)
+        return;
+    at = (uint8_t *)ring_reserve(&to->core[q].wire[c->id], 0, (uint32_t)(sizeof(meta) + f.len));
+    if (!at) {
+        ctr_add(&c->stats.crowded, 1);
+        return;
+    }
+    memcpy(at, &meta, sizeof(meta));
+    memcpy(at + sizeof(meta), f.p, f.len);
+    ring_commit(&to->core[q].wire[c->id], (uint32_t)(sizeof(meta) + f.len));
+}
+
+static void copy_frame(struct cores_core *c, struct span f, bool out)
+{
+    if (capture_is_on(&c->capture))
+        capture_frame(&c->capture, &f, 1, out, 0, c->now_ns);
+}
+
+static void transmit(struct cores_core *c, struct nbuf *m)
+{
+    uint8_t f[FRAME_B];
+    uint32_t len = 0;
+
+    for (struct nbuf *i = m; i; i = nbuf_next(i)) {
+        MUST(len + nbuf_len(i) <= sizeof(f));
+        memcpy(f + len, nbuf_data(i), nbuf_len(i));
+        len += nbuf_len(i);
+    }
+    nbuf_put_chain(m);
+    copy_frame(c, span_of(f, len), true);
+    wire_send(c, span_of(f, len));
+}
+
+/* A router on the way: the packet is too large for what comes next (RFC 1191 3, RFC 8201 3). */
+static bool refused_by_router(struct cores_core *c, struct span f)
+{
+    struct eth e = {.dst = {{0}}, .src = {{2, 0, 0, 0, 9, 9}}, .len = ETH_HDR_B};
+    bool v4 = get_u16(f.p + 12) == ETH_TYPE_IP4;
+    uint32_t hdr = v4 ? IP4_HDR_B : IP6_HDR_B, body = 8 + hdr + 8;
+    uint16_t mtu = c->host->world->cfg.path_mtu;
+    struct ip_addr from =
+        v4 ? ip_v4(0x0a000063) : (struct ip_addr){{0x20, 1, 0xd, 0xb8, [15] = 99}};
+    struct ip_addr to;
+    uint8_t out[128], *icmp = out + ETH_HDR_B + hdr;
+
+    if (!mtu || f.len <= ETH_HDR_B + mtu)
+        return false;
+    memset(out, 0, sizeof(out));
+    memcpy(e.dst.b, f.p + 6, 6);
+    e.type = get_u16(f.p + 12);
+    eth_write(out, &e);
+    icmp[0] = v4 ? 3 : 2;
+    icmp[1] = v4 ? 4 : 0;
+    put_u16(icmp + 6, mtu);
+    memcpy(icmp + 8, f.p + ETH_HDR_B, hdr + 8);
+    if (v4) {
+        to = ip_v4_wire(f.p + ETH_HDR_B + 12);
+        ip4_write(out + ETH_HDR_B, &from, &to, IP_PROTO_ICMP, 0, (uint16_t)body);
+    } else {
+        memcpy(to.b, f.p + ETH_HDR_B + 8, 16);
+        ip6_write(out + ETH_HDR_B, &from, &to, IP_PROTO_ICMP6, 0, (uint16_t)body, 0, 64);
+    }
+    put_u16(icmp + 2, (uint16_t)~wire_sum(span_of(icmp, body),
+                                          v4 ? 0 : ip6_pseudo(&from, &to, IP_PROTO_ICMP6, body)));
+    wire_send(c, span_of(out, ETH_HDR_B + hdr + body));
+    return true;
+}
+
+/* --- glue, as net/net.c and core/core.c have it --- */
+
+static void count(struct cores_core *c, enum l3_counter n)
+{
+    ctr_add(&l3_counters(c->l3)[n], 1);
+}
+
+static void env_tx(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+    struct nbuf *own;
+
+    if (c->id < c->host->queues) {
+        transmit(c, m);
+        return;
+    }
+    own = nbuf_get(&c->pool); /* what is in flight stays TCP's: a copy goes */
+    for (struct nbuf *i = m; own && i; i = nbuf_next(i))
+        memcpy(nbuf_add(own, nbuf_len(i)), nbuf_data(i), nbuf_len(i));
+    nbuf_put_chain(m);
+    if (own && !handoff_give(&c->host->handoff, c->id, c->id % c->host->queues, own, port, true))
+        count(c, NET_CTR_STEER_DROPPED);
+}
+
+static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+                      bool answer)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+    struct handoff_news item = {*ip, *mac, port, answer ? HANDOFF_ANSWER : HANDOFF_CLAIM};
+
+    handoff_tell(&c->host->handoff, c->id, &item);
+}
+
+static void on_news(void *ctx, const struct handoff_news *n)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+
+    l3_heard(c->l3, n->port, &n->ip, &n->mac, n->what == HANDOFF_ANSWER, c->now_ns);
+}
+
+static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+
+    if (send) {
+        transmit(c, m);
+        return;
+    }
+    count(c, NET_CTR_STEER_IN);
+    l3_input(c->l3, port, m, c->now_ns);
+}
+
+static void env_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
+{
+    struct tcp_rx rx = {s->src, s->dst, s->arrived_ns, s->ecn};
+
+    tcp_input(((struct cores_core *)ctx)->tcp, m, &rx);
+}
+
+static void env_icmp(void *ctx, const struct l3_icmp_error *e)
+{
+    struct tcp_tuple t;
+
+    memset(&t, 0, sizeof(t));
+    t.laddr = e->src;
+    t.raddr = e->dst;
+    t.lport = e->sport;
+    t.rport = e->dport;
+    tcp_icmp_error(((struct cores_core *)ctx)->tcp, &t, e->seq,
+                   e->what == L3_ICMP_TOO_BIG ? TCP_ICMP_TOO_BIG
+                   : e->what == L3_ICMP_HARD  ? TCP_ICMP_UNREACH_HARD
+                                              : TCP_ICMP_UNREACH_SOFT,
+                   e->mtu);
+}
+
+static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+
+    l3_output(c->l3, m, &(struct l3_out){.src = tx->src, .dst = tx->dst, .ecn = tx->ecn},
+              c->now_ns);
+}
+
+static bool env_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
+{
+    return l3_route(((struct cores_core *)ctx)->l3, dst, src, mtu);
+}
+
+static bool env_owns(void *ctx, const struct tcp_tuple *t)
+{
+    const struct cores_core *c = (const struct cores_core *)ctx;
+
+    return steer_owner(&c->host->handoff.steer, &t->raddr, &t->laddr, t->rport, t->lport) == c->id;
+}
+
+static void env_confirm(void *ctx, const struct ip_addr *dst)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+
+    l3_confirm(c->l3, dst, c->now_ns);
+}
+
+/* --- a core's turn --- */
+
+static void received(struct cores_core *c, struct span f, const struct wired *meta)
+{
+    struct nbuf *m = nbuf_get(&c->pool);
+    uint32_t owner = 0, hash;
+
+    if (!m)
+        return;
+    memcpy(nbuf_add(m, (uint32_t)f.len), f.p, f.len);
+    if (c->host->cores > 1 && handoff_owner(&c->host->handoff, c->id, m, &owner, &hash) &&
+        meta->hashed)
+        ctr_add(meta->hash == hash ? &c->stats.agreed : &c->stats.mismatched, 1);
+    if (owner == c->id)
+        l3_input(c->l3, 0, m, c->now_ns);
+    else if (handoff_give(&c->host->handoff, c->id, owner, m, 0, false))
+        count(c, NET_CTR_STEER_OUT);
+    else
+        count(c, NET_CTR_STEER_DROPPED);
+}
+
+static uint32_t poll_wire(struct cores_core *c)
+{
+    uint32_t total = 0;
+
+    for (uint32_t from = 0; from < other(c->host)->cores; from++) {
+        struct ring *r = &c->wire[from];
+        struct span record, f;
+        struct wired meta;
+        uint16_t kind;
+
+        for (uint32_t n = 0; n < PER_RING && ring_peek(r, &kind, &record); n++) {
+            memcpy(&meta, record.p, sizeof(meta));
+            f = span_from(record, sizeof(meta));
+            copy_frame(c, f, false);
+            if (!refused_by_router(c, f))
+                received(c, f, &meta);
+            ring_next(r);
+            total++;
+        }
+    }
+    return total;
+}
+
+static uint32_t turn(struct cores_core *c, uint64_t now_ns)
+{
+    const struct handoff_sink sink = {c, on_packet, on_news};
+    uint32_t n;
+
+    c->now_ns = now_ns;
+    c->log.now_ns = now_ns;
+    tcp_begin(c->tcp, now_ns);
+    n = poll_wire(c);
+    n += handoff_poll(&c->host->handoff, c->id, &sink);
+    l3_timers(c->l3, now_ns);
+    tcp_timers(c->tcp);
+    cores_app_turn(c);
+    tcp_upcalls(c->tcp);
+    tcp_flush(c->tcp);
+    walk_turn(&c->walk, c->tcp);
+    return n;
+}
+
+#define EACH_CORE(w, c)                                 \
+    for (uint32_t h_ = 0; h_ < 2; h_++)                 \
+        for (struct cores_core *c = (w)->host[h_].core; \
+             c < (w)->host[h_].core + (w)->host[h_].cores; c++)
+
+bool cores_done(const struct cores_world *w)
+{
+    for (uint32_t h = 0; h < 2; h++) {
+        for (uint32_t i = 0; i < w->host[h].cores; i++) {
+            const struct cores_core *c = &w->host[h].core[i];
+
+            if (ctr_read(&c->stats.done) + ctr_read(&c->stats.failed) < c->plan.connects)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* One turn of all. Nothing came: the clock goes on to the next deadline. */
+static void step(struct cores_world *w, uint64_t end)
+{
+    uint64_t next = w->now_ns + STEP_NS, at = end;
+    uint32_t n = 0;
+
+    EACH_CORE(w, c)
+    {
+        n += turn(c, w->now_ns);
+    }
+    EACH_CORE(w, c)
+    {
+        uint64_t a = tcp_next_deadline(c->tcp), b = l3_next_deadline(c->l3);
+
+        a = a < b ? a : b;
+        at = a < at ? a : at;
+    }
+    w->now_ns = n || at < next ? next : at;
+}
+
+void cores_idle(struct cores_world *w, uint64_t ns)
+{
+    uint64_t end = w->now_ns + ns;
+
+    while (w->now_ns < end)
+        step(w, end);
+}
+
+bool cores_run(struct cores_world *w, uint64_t max_ns)
+{
+    uint64_t end = w->now_ns + max_ns;
+
+    while (!cores_done(w) && w->now_ns < end)
+        step(w, end);
+    return cores_done(w);
+}
+
+/* --- threads --- */
+
+static uint64_t real_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void *core_main(void *arg)
+{
+    struct cores_core *c = (struct cores_core *)arg;
+
+    while (!__atomic_load_n(&c->host->world->stop, __ATOMIC_ACQUIRE)) {
+        if (turn(c, real_ns()) == 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+bool cores_run_threads(struct cores_world *w, uint32_t max_ms, void (*watch)(struct cores_world *))
+{
+    uint64_t end = real_ns() + max_ms * 1000000ULL;
+    pthread_t threads[2 * CORES_MAX];
+    uint32_t n = 0;
+
+    EACH_CORE(w, c)
+    {
+        MUST(pthread_create(&threads[n++], NULL, core_main, c) == 0);
+    }
+    while (!cores_done(w) && real_ns() < end)
+        watch(w);
+    __atomic_store_n(&w->stop, 1, __ATOMIC_RELEASE);
+    for (uint32_t i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    return cores_done(w);
+}
+
+/* --- life --- */
+
+static void core_open(struct cores_core *c, uint64_t seed)
+{
+    const struct cores_config *cfg = &c->host->world->cfg;
+    struct l3_port port = {.mac = c->host->mac, .mtu = 1500};
+    struct l3_env l3 = {.ctx = c,
+                        .pool = &c->pool,
+                        .rng = &c->rng,
+                        .log = &c->log,
+                        .tx = env_tx,
+                        .tcp = env_tcp,
+                        .icmp_error = env_icmp,
+                        .heard = c->host->cores > 1 ? env_heard : NULL,
+                        .announces = c->id == 0};
+    struct tcp_env tcp = {.ctx = c,
+                          .pool = &c->pool,
+                          .rng = &c->rng,
+                          .log = &c->log,
+                          .output = env_output,
+                          .route = env_route,
+                          .owns = env_owns,
+                          .confirm = env_confirm};
+    bool far = cfg->by_gateway && c->host == &c->host->world->host[0];
+
+    rng_init_u64(&c->rng, seed);
+    c->pool.cap = 65536;
+    c->mem = calloc(1, LOG_B + CORES_MAX * (size_t)WIRE_B);
+    MUST(c->mem && IS_OK(capture_init(&c->capture)));
+    ring_init(&c->log_ring, c->mem, LOG_B);
+    for (uint32_t i = 0; i < CORES_MAX; i++)
+        ring_init(&c->wire[i], (uint8_t *)c->mem + LOG_B + (size_t)i * WIRE_B, WIRE_B);
+    c->log = (struct log_out){.ring = &c->log_ring, .level = LOG_INFO};
+    for (uint32_t i = 0; i < CORES_ADDRS; i++) {
+        port.addresses[port.address_count++] =
+            (struct ip_prefix){c->host->addr4[i], far ? 127 : 120};
+        port.addresses[port.address_count++] =
+            (struct ip_prefix){c->host->addr6[i], far ? 127 : 64};
+    }
+    if (far) {
+        port.gateway4 = c->host->world->host[1].addr4[0];
+        port.gateway6 = c->host->world->host[1].addr6[0];
+    }
+    MUST(IS_OK(l3_new(&l3, &port, 1, c->host->world->now_ns, &c->l3)));
+    MUST(IS_OK(tcp_new(cfg->settings, &tcp, c->host->world->now_ns, &c->tcp)));
+    tcp_begin(c->tcp, c->host->world->now_ns);
+    cores_app_listen(c);
+}
+
+/* The device's key: ours, or ours with the bytes of each word the other way round, as some devices want it. */
+static void device_key(struct cores_host *h)
+{
+    uint8_t key[STEER_KEY_B];
+
+    h->device = h->handoff.steer;
+    if (h->spread != SPREAD_KEY)
+        return;
+    for (uint32_t i = 0; i < STEER_KEY_B; i++)
+        key[i] = h->handoff.steer.key[STEER_KEY_B - 1 - i];
+    steer_set_key(&h->device, key);
+}
+
+struct cores_world *cores_new(const struct cores_config *cfg)
+{
+    struct cores_world *w = (struct cores_world *)aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
+    static struct tcp_settings defaults;
+    struct rng rng;
+
+    MUST(w);
+    memset(w, 0, sizeof(*w));
+    tcp_settings_default(&defaults);
+    defaults.conns_max = 4096;
+    w->cfg = *cfg;
+    if (!cfg->settings)
+        w->cfg.settings = &defaults;
+    w->now_ns = 1000000000000ULL;
+    rng_init_u64(&rng, cfg->seed);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct cores_host *h = &w->host[i];
+
+        h->world = w;
+        h->cores = cfg->host[i].cores;
+        h->queues = cfg->host[i].queues ? cfg->host[i].queues : h->cores;
+        h->spread = cfg->host[i].spread;
+        h->mac = (struct mac){{2, 0, 0, 0, (uint8_t)i, 1}};
+        for (uint32_t k = 0; k < CORES_ADDRS; k++) {
+            h->addr4[k] = ip_v4(0x0a000001 + 16 * i + k);
+            h->addr6[k] = (struct ip_addr){{0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(1 + 16 * i + k)}};
+        }
+        MUST(IS_OK(handoff_init(&h->handoff, h->cores, &rng)));
+        device_key(h);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t k = 0; k < w->host[i].cores; k++) {
+            w->host[i].core[k].host = &w->host[i];
+            w->host[i].core[k].id = k;
+            core_open(&w->host[i].core[k], rng_u64(&rng));
+        }
+    }
+    return w;
+}
+
+const char *cores_free(struct cores_world *w)
+{
+    const char *left = NULL;
+
+    EACH_CORE(w, c)
+    {
+        tcp_free(c->tcp);
+        l3_free(c->l3);
+    }
+    handoff_fini(&w->host[0].handoff);
+    handoff_fini(&w->host[1].handoff);
+    EACH_CORE(w, c)
+    {
+        if (c->pool.out)
+            left = "buffers are left";
+        capture_fini(&c->capture);
+        free(c->mem);
+    }
+    free(w);
+    return left;
+}
+
+/* --- sums --- */
+
+struct cores_stats cores_stats(const struct cores_host *h)
+{
+    struct cores_stats sum = {0};
+
+    for (uint32_t i = 0; i < h->cores; i++) {
+        const uint64_t *from = (const uint64_t *)&h->core[i].stats;
+        uint64_t *to = (uint64_t *)&sum;
+
+        for (size_t k = 0; k < sizeof(sum) / sizeof(*to); k++)
+            to[k] += ctr_read(&from[k]);
+    }
+    return sum;
+}
+
+uint64_t cores_tcp(const struct cores_host *h, unsigned counter)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < h->cores; i++)
+        sum += ctr_read(&tcp_counters(h->core[i].tcp)[counter]);
+    return sum;
+}
+
+uint64_t cores_net(const struct cores_host *h, enum l3_counter counter)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < h->cores; i++)
+        sum += ctr_read(&l3_counters(h->core[i].l3)[counter]);
+    return sum;
+}

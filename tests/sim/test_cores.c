@@ -1,0 +1,194 @@
+/* Several cores in virtual time: steering, ports, neighbours, errors. The comment in front of each is its line
+ * in README.md. */
+#include "lib/t.h"
+#include "sim/cores.h"
+#include "tcp/internal.h"
+
+static void plan(struct cores_world *w, uint32_t host, uint32_t connects, uint32_t bytes_max,
+                 bool v6)
+{
+    for (uint32_t i = 0; i < w->host[host].cores; i++)
+        w->host[host].core[i].plan = (struct cores_plan){connects, 10, bytes_max, v6};
+}
+
+static void forget(struct cores_world *w)
+{
+    for (uint32_t h = 0; h < 2; h++) {
+        for (uint32_t i = 0; i < w->host[h].cores; i++) {
+            memset(&w->host[h].core[i].stats, 0, sizeof(w->host[h].core[i].stats));
+            w->host[h].core[i].plan.connects = 0;
+        }
+    }
+}
+
+/* So that all cores know their neighbours: few packets wait for an answer, the rest is lost. */
+static struct cores_world *warm(const struct cores_config *cfg)
+{
+    struct cores_world *w = cores_new(cfg);
+
+    plan(w, 0, 3, 10, false);
+    T_OK(cores_run(w, 10000000000ULL));
+    forget(w);
+    plan(w, 0, 3, 10, true);
+    T_OK(cores_run(w, 10000000000ULL));
+    forget(w);
+    return w;
+}
+
+/* Nothing went wrong anywhere, and no connection was told to go away. (A late ACK of what is closed may be.) */
+static void all_is_well(const struct cores_world *w)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct cores_stats s = cores_stats(&w->host[i]);
+
+        T_EQ(s.failed, 0);
+        T_EQ(s.wrong, 0);
+        T_EQ(s.misplaced, 0);
+        T_EQ(s.crowded, 0);
+        T_EQ(cores_tcp(&w->host[i], TCP_CTR_IN_RSTS), 0);
+        T_EQ(cores_tcp(&w->host[i], TCP_CTR_NO_LISTENER), 0);
+        T_EQ(cores_net(&w->host[i], NET_CTR_STEER_DROPPED), 0);
+    }
+}
+
+static void end(struct cores_world *w)
+{
+    const char *left;
+
+    cores_idle(w, 70000000000ULL); /* past TIME_WAIT */
+    for (uint32_t h = 0; h < 2; h++) {
+        for (uint32_t i = 0; i < w->host[h].cores; i++) {
+            T_EQ(w->host[h].core[i].tcp->conns.used, 0);
+            T_EQ(w->host[h].core[i].tcp->flow.used, 0);
+        }
+    }
+    left = cores_free(w);
+    T_STR(left ? left : "nothing", "nothing");
+}
+
+/* T-130 -: four cores, packets on any queue: every connection lives on its owner, nobody is reset */
+static void packets_come_to_any_queue(void)
+{
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct cores_config cfg = {.seed = T_SEED,
+                                   .host = {{4, 4, SPREAD_ANY}, {1, 1, SPREAD_RSS}}};
+        struct cores_world *w = warm(&cfg);
+        struct cores_stats s;
+
+        plan(w, 0, 200, 60000, v6);
+        plan(w, 1, 500, 60000, v6);
+        T_OK(cores_run(w, 60000000000ULL));
+        all_is_well(w);
+        s = cores_stats(&w->host[0]);
+        T_EQ(s.accepted, 500);
+        T_EQ(s.done, 800);
+        cores_idle(w, 1000000000ULL);
+        T_EQ(cores_net(&w->host[0], NET_CTR_STEER_IN), cores_net(&w->host[0], NET_CTR_STEER_OUT));
+        T_OK(cores_net(&w->host[0], NET_CTR_STEER_IN) > 1000);
+        T_EQ(cores_tcp(&w->host[0], TCP_CTR_SYN_RETRANS), 0);
+        end(w);
+    }
+}
+
+struct row {
+    const char *name;
+    uint32_t cores, queues;
+    enum cores_spread spread;
+};
+
+static void many_connects(const struct row *r)
+{
+    struct cores_config cfg = {.seed = T_SEED,
+                               .host = {{r->cores, r->queues, r->spread}, {1, 1, SPREAD_RSS}}};
+    struct cores_world *w = warm(&cfg);
+    struct cores_stats s;
+
+    plan(w, 0, 10000 / r->cores, 500, false);
+    T_OK(cores_run(w, 600000000000ULL));
+    all_is_well(w);
+    T_ROW_EQ(r->name, cores_tcp(&w->host[0], TCP_CTR_SYN_RETRANS), 0);
+    T_ROW_EQ(r->name, cores_stats(&w->host[1]).accepted, 10000 / r->cores * r->cores);
+    s = cores_stats(&w->host[0]);
+    if (r->spread == SPREAD_RSS)
+        T_ROW_EQ(r->name, s.mismatched, 0);
+    for (uint32_t i = 0; i < r->cores; i++)
+        T_ROW_EQ(r->name, w->host[0].core[i].stats.done, 10000 / r->cores);
+    end(w);
+}
+
+/* T-131 -: 10,000 connects of four cores to three backends: every answer reaches its opener, by RSS and by software */
+static void answers_reach_their_opener(void)
+{
+    static const struct row rows[] = {
+        {"rss", 4, 4, SPREAD_RSS},
+        {"any queue", 4, 4, SPREAD_ANY},
+        {"two queues for four cores", 4, 2, SPREAD_ANY},
+        {"one queue for four cores", 4, 1, SPREAD_FIRST},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        many_connects(&rows[i]);
+}
+
+/* T-132 -: a device with another RSS key: seen by the counters, and every connection works in software */
+static void a_device_with_another_key(void)
+{
+    struct cores_config cfg = {.seed = T_SEED, .host = {{4, 4, SPREAD_KEY}, {1, 1, SPREAD_RSS}}};
+    struct cores_world *w = warm(&cfg);
+    struct cores_stats s;
+
+    plan(w, 0, 500, 20000, false);
+    plan(w, 1, 500, 20000, true);
+    T_OK(cores_run(w, 60000000000ULL));
+    all_is_well(w);
+    s = cores_stats(&w->host[0]);
+    T_OK(s.mismatched > 1000);
+    T_OK(s.agreed * 100 < s.mismatched);
+    T_OK(cores_net(&w->host[0], NET_CTR_STEER_OUT) > 1000);
+    end(w);
+}
+
+/* T-133 -: three and five cores, which no table divides evenly: as with four */
+static void cores_that_are_no_power_of_two(void)
+{
+    static const struct row rows[] = {
+        {"three, rss", 3, 3, SPREAD_RSS},        {"three, any queue", 3, 3, SPREAD_ANY},
+        {"five, rss", 5, 5, SPREAD_RSS},         {"five, any queue", 5, 5, SPREAD_ANY},
+        {"five, another key", 5, 5, SPREAD_KEY}, {"five, three queues", 5, 3, SPREAD_ANY},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        many_connects(&rows[i]);
+}
+
+static void too_big(bool v6)
+{
+    struct cores_config cfg = {
+        .seed = T_SEED, .path_mtu = 1300, .host = {{4, 4, SPREAD_RSS}, {1, 1, SPREAD_RSS}}};
+    struct cores_world *w = warm(&cfg);
+
+    plan(w, 0, 20, 200000, v6);
+    T_OK(cores_run(w, 60000000000ULL));
+    all_is_well(w);
+    T_EQ(cores_stats(&w->host[0]).mismatched, 0);
+    /* The errors, and nothing else, came to the wrong core; each connection went on at once. */
+    T_OK(cores_net(&w->host[0], NET_CTR_STEER_OUT) >= 80);
+    T_EQ(cores_net(&w->host[0], NET_CTR_ICMP_ERRORS), cores_net(&w->host[0], NET_CTR_STEER_OUT));
+    T_OK(cores_tcp(&w->host[0], TCP_CTR_PMTU) >= 40);
+    T_EQ(cores_tcp(&w->host[0], TCP_CTR_TIMEOUTS), 0);
+    T_EQ(cores_tcp(&w->host[0], TCP_CTR_BLACK_HOLE), 0);
+    end(w);
+}
+
+/* T-134 RFC 1191, RFC 8201: an ICMP error on the wrong core is handed over, and the right connection's segments shrink */
+static void errors_on_the_wrong_core(void)
+{
+    too_big(false);
+    too_big(true);
+}
+
+#define TESTS(X)                  \
+    X(packets_come_to_any_queue)  \
+    X(answers_reach_their_opener) \
+    X(a_device_with_another_key) X(cores_that_are_no_power_of_two) X(errors_on_the_wrong_core)
+T_MAIN("cores", TESTS)
