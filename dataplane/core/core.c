@@ -100,6 +100,25 @@ static void glue_met(void *ctx, struct peer *peer)
     ctr_add(&c->ctr[CORE_CTR_CHAINS_TOLD], gossip_tell(c->gossip, c->id, peer));
 }
 
+/* A certificate that nothing is known of: to the control side, which asks the responder. */
+static void glue_ask(void *ctx, const struct trust *trust, const struct cert *cert,
+                     const struct cert *issuer)
+{
+    struct core *c = (struct core *)ctx;
+    uint32_t size = (uint32_t)(sizeof(struct ocsp_rec) + cert->der.len + issuer->der.len);
+    struct ocsp_rec *rec = (struct ocsp_rec *)ring_reserve(&c->ring, OCSP_REC_KIND, size);
+
+    if (!rec)
+        return; /* counted there; whoever waits asks again */
+    memcpy(rec->trust_id, trust_id(trust), sizeof(rec->trust_id));
+    rec->cert_b = (uint32_t)cert->der.len;
+    rec->issuer_b = (uint32_t)issuer->der.len;
+    memcpy(rec->der, cert->der.p, cert->der.len);
+    memcpy(rec->der + cert->der.len, issuer->der.p, issuer->der.len);
+    ring_commit(&c->ring, size);
+    ctr_add(&c->ctr[CORE_CTR_OCSP_ASKED], 1);
+}
+
 /* --- life --- */
 
 static uint32_t offloads(const struct net *n)
@@ -139,6 +158,7 @@ static res make_layers(struct core *c, const struct core_args *a)
                         .rng = &c->rng,
                         .log = &c->log,
                         .ring = &c->ring,
+                        .ocsp = a->ocsp,
                         .connect = glue_connect};
     struct px_bounds bounds = {.clients_max = a->conns_max,
                                .requests_max = a->conns_max,
@@ -152,6 +172,7 @@ static res make_layers(struct core *c, const struct core_args *a)
     c->wolf.rng = &c->rng;
     TRY(memo_new(MEMO_ENTRIES, &c->memo));
     TRY(peers_new(PEERS_ENTRIES, PEERS_BYTES, c->memo, &c->peers));
+    peers_use_ocsp(c->peers, a->ocsp, glue_ask, c);
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
     tls.tickets = &c->tickets;

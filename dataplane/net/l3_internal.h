@@ -46,18 +46,21 @@ void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t t
 /* An IP packet as a frame, out at once. Takes m. */
 void l3_frame(struct l3 *l, uint8_t port, const struct mac *dst, struct nbuf *m, uint16_t type);
 const struct l3_route_entry *l3_route_for(const struct l3 *l, const struct ip_addr *dst);
-bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns);
 bool l3_martian(const struct ip_addr *src);
 /* Room for an IP header in front of m (payload), filled in; then out by route. */
 void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t proto,
                 uint64_t now_ns);
-void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu);
 
 /* May the fragment be kept until the others come? */
 static inline bool l3_wants(const struct l3 *l, const struct ip_hdr *h)
 {
     return l->reasm && h->proto == IP_PROTO_TCP;
 }
+
+/* icmp.c */
+/* May one more echo request be answered? */
+bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns);
+void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu);
 
 /* fragment.c */
 MUST_CHECK res l3_start_fragments(struct l3 *l);

@@ -134,24 +134,6 @@ static bool hand_over(struct net_core *nc, uint32_t to, struct rte_mbuf *m, uint
     return false;
 }
 
-/* A chain has to say so: the engine links buffers, devices want counts. */
-static struct rte_mbuf *as_packet(struct nbuf *m)
-{
-    struct rte_mbuf *head = nbuf_mbuf(m);
-    uint32_t len = 0;
-    uint16_t segs = 0;
-
-    if (!head->next)
-        return head;
-    for (struct rte_mbuf *i = head; i; i = i->next) {
-        len += i->data_len;
-        segs++;
-    }
-    head->pkt_len = len;
-    head->nb_segs = segs;
-    return head;
-}
-
 /* By a core that has a queue of the port. Data in flight stays TCP's: it goes as a copy. */
 static void send_elsewhere(struct net_core *nc, uint8_t port, struct rte_mbuf *pkt)
 {
@@ -172,7 +154,7 @@ static void env_tx(void *ctx, uint8_t port, struct nbuf *m)
 {
     struct net_core *nc = (struct net_core *)ctx;
     const struct port *p = &nc->net->ports[port];
-    struct rte_mbuf *pkt = as_packet(m);
+    struct rte_mbuf *pkt = nbuf_packet(m);
 
     count(nc, NET_CTR_TX_BYTES, pkt->pkt_len);
     if (nc->core < p->queues)
