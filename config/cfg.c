@@ -9,8 +9,18 @@ void cfg_free(struct cfg *c)
 {
     if (!c)
         return;
+    if (c->more) {
+        c->more--;
+        return;
+    }
     arena_fini(&c->arena);
     free(c);
+}
+
+struct cfg *cfg_ref(struct cfg *c)
+{
+    c->more++;
+    return c;
 }
 
 void cfg_free_p(struct cfg **c)

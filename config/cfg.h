@@ -87,6 +87,11 @@ struct cfg_port {
     uint32_t mtu, vlan, offload;
 };
 
+struct cfg_ip {
+    struct cfg_node node;
+    bool reassembly;
+};
+
 struct cfg_tcp {
     struct cfg_node node;
     uint32_t time_wait_ms;
@@ -97,6 +102,7 @@ struct cfg_tcp {
 struct cfg_control {
     struct cfg_node node;
     const char *socket, *group;
+    const char *crl_cache; /* NULL: none */
     uint32_t mode;
     bool telemetry;
 };
@@ -107,6 +113,10 @@ struct cfg_trust {
     struct cfg_texts anchors, intermediates, crl;
     struct cfg_texts allow_fingerprints, allow_spki, allow_files;
     uint32_t crl_check, crl_missing, crl_expired;
+    struct cfg_texts crl_url;
+    bool crl_from_cdp;
+    uint32_t crl_refresh_ms, crl_timeout_ms; /* refresh 0: by nextUpdate */
+    uint64_t crl_max_b;
     bool partial_chain, anchor_expiry;
 };
 
@@ -258,6 +268,7 @@ struct cfg {
         struct cfg_port *v;
         uint32_t n;
     } ports;
+    struct cfg_ip *ip;
     struct cfg_tcp *tcp;
     struct cfg_texts dpdk_args;
     struct cfg_control *control;
@@ -293,6 +304,7 @@ struct cfg {
     const char *file;       /* as it was named */
     struct logfmt *log_fmt; /* the compiled access_log.format; NULL without one */
     struct arena arena;
+    uint32_t more; /* owners besides the first */
 };
 
 struct cfg_input {
@@ -310,7 +322,8 @@ struct cfg_input {
  */
 MUST_CHECK res cfg_load(const char *path, struct report *report, struct cfg **out);
 MUST_CHECK res cfg_parse(const struct cfg_input *in, struct report *report, struct cfg **out);
-void cfg_free(struct cfg *c);
+void cfg_free(struct cfg *c); /* when this was the last owner */
+struct cfg *cfg_ref(struct cfg *c);
 void cfg_free_p(struct cfg **c); /* for DEFER */
 
 /**

@@ -42,6 +42,8 @@ enum {
 #define EXTRA_NAME(e)      .words = NULL
 #define EXTRA_TOKEN(e)     .words = NULL
 #define EXTRA_HOST(e)      .words = NULL
+#define EXTRA_URL(e)       .words = NULL
+#define EXTRA_FOLDER(e)    .words = NULL
 #define EXTRA_AUTHORITY(e) .words = NULL
 #define EXTRA_PATH(e)      .words = NULL
 #define EXTRA_FILE(e)      .words = NULL
@@ -141,6 +143,7 @@ size_t cfg_value_size(const struct cfg_key *k)
         return sizeof(struct ip_prefix);
     case CFG_T_TEXT:
     case CFG_T_HOST:
+    case CFG_T_URL:
     case CFG_T_FILE:
         return sizeof(const char *);
     case CFG_T_BOOL:
@@ -156,6 +159,7 @@ size_t cfg_value_size(const struct cfg_key *k)
     case CFG_T_AUTHORITY:
     case CFG_T_PATH:
     case CFG_T_OUTFILE:
+    case CFG_T_FOLDER:
     case CFG_T_SOCKET:
     case CFG_T_MODE:
     case CFG_T_ENDPOINT:

@@ -20,9 +20,11 @@ enum cfg_type {
     CFG_T_HOST,      /* const char *: a host name in lower case, or "*.example" */
     CFG_T_SERVER,    /* const char *: a host name in lower case, without a star */
     CFG_T_AUTHORITY, /* const char *: a host name with an optional ":port" */
+    CFG_T_URL,       /* const char *: as base/url.h has it */
     CFG_T_PATH,      /* const char *: a canonical URL path */
     CFG_T_FILE,      /* const char *: a file to read; made absolute by the configuration's folder */
     CFG_T_OUTFILE,   /* const char *: a file to write, "stdout", "stderr" */
+    CFG_T_FOLDER,    /* const char *: a folder that is there; made absolute likewise */
     CFG_T_SOCKET,    /* const char *: a path for a Unix socket */
     CFG_T_MODE,      /* uint32_t: "0660" */
     CFG_T_ENUM,      /* uint32_t: one of its words */

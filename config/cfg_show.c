@@ -129,9 +129,11 @@ static void scalar(const struct cfg *c, const struct cfg_key *k, const void *fie
     case CFG_T_HOST:
     case CFG_T_SERVER:
     case CFG_T_AUTHORITY:
+    case CFG_T_URL:
     case CFG_T_PATH:
     case CFG_T_FILE:
     case CFG_T_OUTFILE:
+    case CFG_T_FOLDER:
     case CFG_T_SOCKET:
         text(*(const char *const *)field, f);
         break;

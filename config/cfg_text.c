@@ -1,4 +1,5 @@
 /* The kinds of texts in a configuration: which characters, how long, and what they become. */
+#include "base/url.h"
 #include "config/cfg_src.h"
 #include "config/cfg_value.h"
 
@@ -211,6 +212,26 @@ static bool output_ok(struct cfg_want *w, const char *path)
     return true;
 }
 
+static bool folder_ok(struct cfg_want *w, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return cannot(w, path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return cannot(w, path, strerror(ENOTDIR));
+    return access(path, W_OK | X_OK) == 0 || cannot(w, path, strerror(errno));
+}
+
+static bool there_ok(struct cfg_want *w, enum cfg_type type, const char *path)
+{
+    if (type == CFG_T_FOLDER)
+        return folder_ok(w, path);
+    if (type == CFG_T_SOCKET)
+        return true;
+    return type == CFG_T_FILE ? input_ok(w, path) : output_ok(w, path);
+}
+
 static bool file_value(struct cfg_want *w, const struct cfg_key *k, const char *text,
                        const char **out)
 {
@@ -224,8 +245,7 @@ static bool file_value(struct cfg_want *w, const struct cfg_key *k, const char *
         return cannot(w, text, "this path is too long");
     if (k->type == CFG_T_SOCKET && strlen(path) > 107)
         return cannot(w, path, "the path of a Unix socket has at most 107 bytes");
-    if (!w->no_files && !word && k->type != CFG_T_SOCKET &&
-        !(k->type == CFG_T_FILE ? input_ok(w, path) : output_ok(w, path)))
+    if (!w->no_files && !word && !there_ok(w, k->type, path))
         return false;
     *out = path;
     return true;
@@ -259,6 +279,8 @@ static bool form_ok(struct cfg_want *w, const struct cfg_key *k, const char *tex
         return host_ok(w, k, text);
     case CFG_T_AUTHORITY:
         return authority_ok(w, text);
+    case CFG_T_URL:
+        return url_scheme(text, &wrong) != URL_NONE || cannot(w, text, wrong);
     case CFG_T_PATH:
         wrong = path_wrong(text);
         return !wrong || says(w, text, wrong);
@@ -273,7 +295,7 @@ bool cfg_text_value(struct cfg_want *w, const struct cfg_key *k, const char *tex
 {
     if (!length_ok(w, k, text) || !form_ok(w, k, text))
         return false;
-    if (k->type == CFG_T_FILE || k->type == CFG_T_OUTFILE || k->type == CFG_T_SOCKET)
+    if (k->type >= CFG_T_FILE && k->type <= CFG_T_SOCKET)
         return file_value(w, k, text, out);
     if (k->type == CFG_T_HOST || k->type == CFG_T_SERVER || k->type == CFG_T_AUTHORITY)
         return lower_copy(w, text, out);

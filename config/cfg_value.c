@@ -32,9 +32,11 @@ static const struct {
     [CFG_T_HOST] = {"a host name", NULL},
     [CFG_T_SERVER] = {"a host name", NULL},
     [CFG_T_AUTHORITY] = {"a host name with an optional port", NULL},
+    [CFG_T_URL] = {"a URL", "write \"http://host/path\""},
     [CFG_T_PATH] = {"a path", NULL},
     [CFG_T_FILE] = {"a file name", NULL},
     [CFG_T_OUTFILE] = {"a file name", NULL},
+    [CFG_T_FOLDER] = {"a folder", NULL},
     [CFG_T_SOCKET] = {"a file name", NULL},
     [CFG_T_MODE] = {"a file mode", "in quotes: \"0660\""},
     [CFG_T_ENUM] = {"one of the words", NULL},
@@ -343,9 +345,11 @@ bool cfg_value(struct cfg_want *w, const struct cfg_key *k, const struct cfg_raw
     case CFG_T_HOST:
     case CFG_T_SERVER:
     case CFG_T_AUTHORITY:
+    case CFG_T_URL:
     case CFG_T_PATH:
     case CFG_T_FILE:
     case CFG_T_OUTFILE:
+    case CFG_T_FOLDER:
     case CFG_T_SOCKET:
         if (raw->kind != CFG_RAW_TEXT)
             return is_not(w, k, raw);

@@ -158,6 +158,8 @@ static json_t *run(struct ctl *c, const struct msg *m, struct report *r)
         return do_reload(c, m, r);
     case MSG_TICKETS:
         return do_tickets(c, m, r);
+    case MSG_CRLS:
+        return cmd_crls(c, m);
     case MSG_CHECK:
         return do_check(c, m, r);
     case MSG_CONFIG:

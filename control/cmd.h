@@ -25,6 +25,9 @@ json_t *cmd_status(const struct ctl *c);
 json_t *cmd_capture_begin(struct ctl *c, const struct msg *m, struct report *r);
 json_t *cmd_capture_read(struct ctl *c, struct report *r);
 
+/* cmd_crls.c */
+json_t *cmd_crls(const struct ctl *c, const struct msg *m);
+
 /* cmd_conns.c */
 json_t *cmd_conns(const struct ctl *c, const struct msg *m, struct report *r);
 json_t *cmd_stats(const struct ctl *c, const struct msg *m, struct report *r);

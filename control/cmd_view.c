@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CRL_BLOCK "crl"
+
 static json_t *number(uint64_t n)
 {
     return json_integer((json_int_t)n);
@@ -139,22 +141,28 @@ json_t *cmd_status(const struct ctl *c)
 
 /* --- stats --- */
 
+static json_t *block(const char *name, const struct ctr_desc *desc, unsigned count,
+                     const uint64_t *v)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:s,s:I,s:s}", "counter", desc[i].name, "value",
+                                              (json_int_t)v[i], "help", desc[i].help));
+    return json_pack("{s:s,s:o}", "block", name, "counters", list);
+}
+
 static json_t *block_stats(const struct ctl *c, uint32_t index, const struct dp_block *b, int core)
 {
     uint64_t *v = (uint64_t *)calloc(b->count ? b->count : 1, sizeof(*v));
-    json_t *list = json_array();
+    json_t *o;
 
-    if (!v || !list) {
-        free(v);
-        json_decref(list);
+    if (!v)
         return NULL;
-    }
     dp_counters(c->dp, index, core, v);
-    for (unsigned i = 0; i < b->count; i++)
-        json_array_append_new(list, json_pack("{s:s,s:I,s:s}", "counter", b->desc[i].name, "value",
-                                              (json_int_t)v[i], "help", b->desc[i].help));
+    o = block(b->name, b->desc, b->count, v);
     free(v);
-    return json_pack("{s:s,s:o}", "block", b->name, "counters", list);
+    return o;
 }
 
 static bool known_block(const struct dp_block *blocks, uint32_t n, const char *name,
@@ -169,10 +177,14 @@ static bool known_block(const struct dp_block *blocks, uint32_t n, const char *n
             return true;
         cfg_near_try(&near, blocks[i].name);
     }
+    if (strcmp(name, CRL_BLOCK) == 0)
+        return true;
+    cfg_near_try(&near, CRL_BLOCK);
     if (!cfg_near_hint(&near, &hint)) {
         sb_str(&hint, "there are:");
         for (uint32_t i = 0; i < n; i++)
             sb_fmt(&hint, " %s", blocks[i].name);
+        sb_str(&hint, " " CRL_BLOCK);
     }
     report_add(r, REPORT_ERROR, NULL, 0, text, "there is no block of counters of this name");
     return false;
@@ -200,5 +212,8 @@ json_t *cmd_stats(const struct ctl *c, const struct msg *m, struct report *r)
         if (!name || strcmp(blocks[i].name, name) == 0)
             json_array_append_new(list, block_stats(c, i, &blocks[i], core));
     }
+    if (core < 0 && (!name || strcmp(name, CRL_BLOCK) == 0)) /* of the control thread */
+        json_array_append_new(list,
+                              block(CRL_BLOCK, crls_ctrs, CRLS_CTR_COUNT, crls_counters(c->crls)));
     return json_pack("{s:b,s:o}", "ok", 1, "blocks", list);
 }

@@ -75,54 +75,17 @@ static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct 
                            .cores = c->dp_cfg.core_count,
                            .now_s = ctl_wall_s(),
                            .pushed = &c->pushed,
+                           .crls = c->crls,
+                           .renew = *cfg == (c->now ? c->now->cfg : NULL),
                            .breathe = breathe,
                            .ctx = c};
+    res r;
 
-    return gen_build(&in, cfg, report, out);
-}
-
-/* --- logs --- */
-
-/* Open what a configuration names. On failure neither is open. */
-static res open_logs(const struct cfg *cfg, struct report *report, struct sink *access,
-                     struct sink *error)
-{
-    *access = *error = (struct sink){.fd = -1};
-    TRY(sink_open(error, cfg->error_log->path, report));
-    if (cfg->access_log && !IS_OK(sink_open(access, cfg->access_log->path, report))) {
-        sink_close(error);
-        return ERR(FAIL);
-    }
-    return OK;
-}
-
-/* Put `next` in the place of `s`; the same file goes on counting. */
-static void replace(struct sink *s, const struct sink *next)
-{
-    bool same = s->path && next->path && strcmp(s->path, next->path) == 0;
-    uint64_t lines = same ? s->lines : 0, lost = same ? s->lost : 0;
-
-    sink_close(s);
-    *s = *next;
-    s->lines = lines;
-    s->lost = lost;
-}
-
-static void use_logs(struct ctl *c, const struct cfg *cfg, const struct sink *access,
-                     const struct sink *error)
-{
-    replace(&c->access, access);
-    replace(&c->elog.sink, error);
-    c->elog.level = (enum log_level)cfg->error_log->level;
-    c->access_error_said = c->error_error_said = 0;
-}
-
-res ctl_reopen_logs(struct ctl *c, struct report *report)
-{
-    res a = sink_reopen(&c->access, report);
-    res e = sink_reopen(&c->elog.sink, report);
-
-    return IS_OK(a) ? e : a;
+    crls_plan(c->crls);
+    r = gen_build(&in, cfg, report, out);
+    if (!IS_OK(r))
+        crls_revert(c->crls);
+    return r;
 }
 
 /* --- life --- */
@@ -144,18 +107,23 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     c->line = (char *)malloc(ACCESS_TEXT_MAX_B);
     r = c->file && c->line ? slots_new(&c->slots) : ERR(NOMEM);
     if (IS_OK(r))
+        r = fetch_new(CTL_FETCHES, &c->fetch);
+    if (IS_OK(r))
         r = load(file, report, &cfg);
+    if (IS_OK(r))
+        r = crls_new(c->fetch, &c->elog, cfg->control->crl_cache, &c->crls);
     if (IS_OK(r))
         r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
     if (IS_OK(r))
         r = build(c, &cfg, report, &c->now);
     if (IS_OK(r))
-        r = open_logs(c->now->cfg, report, &access, &error);
+        r = ctl_logs_open(c->now->cfg, report, &access, &error);
     if (!IS_OK(r)) {
         ctl_close(c);
         return r;
     }
-    use_logs(c, c->now->cfg, &access, &error);
+    ctl_logs_use(c, c->now->cfg, &access, &error);
+    crls_commit(c->crls, &c->now->snap);
     c->last_gen = 1;
     *out = c;
     return OK;
@@ -228,6 +196,8 @@ void ctl_close(struct ctl *c)
 {
     if (!c)
         return;
+    crls_free(c->crls);
+    fetch_free(c->fetch);
     if (c->stop.begun)
         pthread_join(c->stop.thread, NULL);
     if (c->dp) {
@@ -265,7 +235,7 @@ static void retire(struct ctl *c, struct gen *g)
     c->retired = g;
 }
 
-/* From here on `next` is in force, or it cannot be told which one is. */
+/* From here on `next`, of the last build(), is in force, or it cannot be told which one is. */
 static res put_in_force(struct ctl *c, struct gen *next, struct report *report)
 {
     res r = publish(c, next, report);
@@ -273,12 +243,14 @@ static res put_in_force(struct ctl *c, struct gen *next, struct report *report)
     if (!IS_OK(r)) {
         next->pinned = true; /* some core may read it until a later one is adopted by all */
         retire(c, next);
+        crls_revert(c->crls);
         return r;
     }
     for (struct gen *g = c->retired; g; g = g->next)
         g->pinned = false;
     retire(c, c->now);
     c->now = next;
+    crls_commit(c->crls, &next->snap);
     return OK;
 }
 
@@ -298,9 +270,10 @@ static res reload(struct ctl *c, const char *file, struct report *report)
         free(name);
         return r;
     }
-    r = open_logs(next->cfg, report, &access, &error);
+    r = ctl_logs_open(next->cfg, report, &access, &error);
     if (!IS_OK(r)) {
         gen_free(next, c->slots);
+        crls_revert(c->crls);
         free(name);
         return r;
     }
@@ -312,7 +285,7 @@ static res reload(struct ctl *c, const char *file, struct report *report)
         return r;
     }
     (void)ctl_drain(c);
-    use_logs(c, next->cfg, &access, &error);
+    ctl_logs_use(c, next->cfg, &access, &error);
     free(c->file);
     c->file = name;
     return OK;
@@ -358,6 +331,31 @@ res ctl_reload(struct ctl *c, const char *file, struct report *report)
     free(name);
     reap(c);
     return r;
+}
+
+/* A generation like the present one, with the lists that were fetched since. No file is read for it. */
+static void renew(struct ctl *c)
+{
+    DEFER(report_free_p) struct report *report = report_new();
+    DEFER(cfg_free_p) struct cfg *cfg = cfg_ref(c->now->cfg);
+    char gen[32], us[32], effect[32];
+    struct gen *next;
+    res r = report ? build(c, &cfg, report, &next) : ERR(NOMEM);
+
+    if (IS_OK(r))
+        r = put_in_force(c, next, report);
+    if (!IS_OK(r)) {
+        crls_put_off(c->crls, crls_mono_ms());
+        if (report)
+            elog_report(&c->elog, "crl.not_used", report);
+        return;
+    }
+    snprintf(gen, sizeof(gen), "%llu", (unsigned long long)c->now->snap.gen);
+    snprintf(us, sizeof(us), "%llu", (unsigned long long)(c->adopted_ns / 1000));
+    snprintf(effect, sizeof(effect), "%llu", (unsigned long long)c->effect_us);
+    elog(&c->elog, LOG_INFO, "crl.used", "gen", gen, "adopted_us", us, "effect_us",
+         c->effect_cores_left ? "pending" : effect, NULL);
+    reap(c);
 }
 
 res ctl_tickets(struct ctl *c, const char *file, const char *keys, struct report *report)
@@ -444,6 +442,8 @@ bool ctl_tick(struct ctl *c)
     bool busy = ctl_drain(c);
 
     reap(c);
+    if (c->state == CTL_RUNNING && crls_turn(c->crls, crls_mono_ms()))
+        renew(c);
     if (c->capturing && ctl_mono_ns() - c->capture_read_ns > CAPTURE_PATIENCE_NS)
         ctl_capture_end(c);
     if (stopped && !busy && c->state == CTL_DRAINING) {

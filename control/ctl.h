@@ -14,12 +14,14 @@
 
 #include "control/access_text.h"
 #include "control/elog.h"
+#include "control/fetch.h"
 #include "control/gen.h"
 #include "dp.h"
 
 #include <pthread.h>
 
 #define CTL_PUBLISH_MS 2000 /* how long a core may take to adopt a generation */
+#define CTL_FETCHES    32   /* requests elsewhere, at once */
 
 enum ctl_state { CTL_READY, CTL_RUNNING, CTL_DRAINING, CTL_STOPPED };
 
@@ -44,6 +46,8 @@ struct ctl {
     struct captures captures;
     struct sink access;
     struct elog elog;
+    struct crls *crls;   /* lists that are fetched */
+    struct fetch *fetch; /* of everything that asks elsewhere; daemon.c gives it its turns */
     char *line;          /* ACCESS_TEXT_MAX_B */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     int64_t loaded_s;    /* wall clock of the last publication */
@@ -97,5 +101,10 @@ int64_t ctl_wall_s(void);
 /* ctl_logs.c: records out of the rings. True: there were some. */
 bool ctl_drain(struct ctl *c);
 void ctl_logs_flush(struct ctl *c);
+/* Open what a configuration names; on failure neither is open. Then put them in the place of the present ones. */
+MUST_CHECK res ctl_logs_open(const struct cfg *cfg, struct report *report, struct sink *access,
+                             struct sink *error);
+void ctl_logs_use(struct ctl *c, const struct cfg *cfg, const struct sink *access,
+                  const struct sink *error);
 
 #endif

@@ -102,3 +102,46 @@ void ctl_logs_flush(struct ctl *c)
     sink_flush(&c->elog.sink);
     say_error(c, &c->elog.sink, &c->error_error_said);
 }
+
+/* --- files --- */
+
+res ctl_logs_open(const struct cfg *cfg, struct report *report, struct sink *access,
+                  struct sink *error)
+{
+    *access = *error = (struct sink){.fd = -1};
+    TRY(sink_open(error, cfg->error_log->path, report));
+    if (cfg->access_log && !IS_OK(sink_open(access, cfg->access_log->path, report))) {
+        sink_close(error);
+        return ERR(FAIL);
+    }
+    return OK;
+}
+
+/* Put `next` in the place of `s`; the same file goes on counting. */
+static void replace(struct sink *s, const struct sink *next)
+{
+    bool same = s->path && next->path && strcmp(s->path, next->path) == 0;
+    uint64_t lines = same ? s->lines : 0, lost = same ? s->lost : 0;
+
+    sink_close(s);
+    *s = *next;
+    s->lines = lines;
+    s->lost = lost;
+}
+
+void ctl_logs_use(struct ctl *c, const struct cfg *cfg, const struct sink *access,
+                  const struct sink *error)
+{
+    replace(&c->access, access);
+    replace(&c->elog.sink, error);
+    c->elog.level = (enum log_level)cfg->error_log->level;
+    c->access_error_said = c->error_error_said = 0;
+}
+
+res ctl_reopen_logs(struct ctl *c, struct report *report)
+{
+    res a = sink_reopen(&c->access, report);
+    res e = sink_reopen(&c->elog.sink, report);
+
+    return IS_OK(a) ? e : a;
+}

@@ -81,16 +81,25 @@ static bool on_signal(struct daemon *d)
     return true;
 }
 
+static int wait_ms(const struct daemon *d, bool busy)
+{
+    int most = busy ? BUSY_MS : IDLE_MS, fetch = fetch_wait_ms(d->ctl->fetch);
+
+    return fetch >= 0 && fetch < most ? fetch : most;
+}
+
 static bool turn(struct daemon *d, bool busy)
 {
-    struct pollfd polls[1 + SOCK_POLLS_MAX] = {{.fd = d->signals, .events = POLLIN}};
-    nfds_t n = 1 + sock_polls(d->sock, polls + 1);
+    struct pollfd polls[2 + SOCK_POLLS_MAX] = {{.fd = d->signals, .events = POLLIN},
+                                               {.fd = fetch_fd(d->ctl->fetch), .events = POLLIN}};
+    nfds_t n = 2 + sock_polls(d->sock, polls + 2);
 
-    if (poll(polls, n, busy ? BUSY_MS : IDLE_MS) < 0 && errno != EINTR)
+    if (poll(polls, n, wait_ms(d, busy)) < 0 && errno != EINTR)
         return false;
     if (polls[0].revents && !on_signal(d))
         return false;
-    sock_turn(d->sock, polls + 1, n - 1, d->ctl);
+    sock_turn(d->sock, polls + 2, n - 2, d->ctl);
+    fetch_turn(d->ctl->fetch);
     if (d->ctl->state == CTL_DRAINING && !d->stopping_said)
         d->stopping_said = notify("STOPPING=1") || true;
     return true;

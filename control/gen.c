@@ -61,8 +61,8 @@ static res rooms(struct build *b)
         b->trust_cap += c->hosts.v[i].locations.n;
     g->profiles = ARENA_ARRAY(&g->arena, struct tls_profile *, b->profile_cap + 1);
     g->snap.trusts = ARENA_ARRAY(&g->arena, struct snap_trust, b->trust_cap + 1);
-    b->list_of = (const struct cfg_refs **)calloc(b->trust_cap + 1, sizeof(*b->list_of));
-    if (!g->profiles || !g->snap.trusts || !b->list_of)
+    g->trust_lists = ARENA_ARRAY(&g->arena, const struct cfg_refs *, b->trust_cap + 1);
+    if (!g->profiles || !g->snap.trusts || !g->trust_lists)
         return ERR(NOMEM);
     TRY(hix_init(&b->lists, b->trust_cap));
     TRY(hix_init(&b->profiles, b->profile_cap));
@@ -79,6 +79,10 @@ static res ticket_keys(struct build *b)
 {
     struct ticket_set *keys = &b->g->snap.ticket_keys;
 
+    if (b->in->renew) {
+        *keys = b->in->before->snap.ticket_keys;
+        return OK;
+    }
     if (b->in->pushed && b->in->pushed->n) {
         *keys = *b->in->pushed;
         return OK;
@@ -96,12 +100,12 @@ static res steps(struct build *b)
     capture(b);
     /* Each step is taken although one before it failed, so that all mistakes are said. */
     tickets = ticket_keys(b);
-    ids = build_identities(b);
+    ids = b->in->renew ? renew_keys(b) : build_identities(b);
     if (ids.code == RES_NOMEM)
         return ids;
     hosts = build_hosts(b);
     ups = build_upstreams(b);
-    rest = build_unused_trusts(b);
+    rest = b->in->renew ? OK : build_unused_trusts(b);
     TRY(tickets);
     TRY(ids);
     TRY(hosts);
@@ -157,7 +161,6 @@ res gen_build(const struct gen_input *in, struct cfg **cfg, struct report *repor
     hix_fini(&b.old_trusts);
     hix_fini(&b.old_profiles);
     hix_fini(&b.profiles);
-    free(b.list_of);
     if (IS_OK(r)) {
         b.g->cfg = TAKE(*cfg);
         *out = b.g;

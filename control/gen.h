@@ -6,6 +6,7 @@
 #define SALLYPORT_CONTROL_GEN_H
 
 #include "config/cfg.h"
+#include "control/crls.h"
 #include "control/slots.h"
 #include "crypto/identity.h"
 
@@ -17,7 +18,8 @@ struct gen {
     uint32_t profile_count;
     struct identity **identities; /* references; by index in cfg->identities */
     uint32_t identity_count;
-    uint32_t *slots; /* references */
+    const struct cfg_refs **trust_lists; /* for each of snap.trusts, the list it was made of */
+    uint32_t *slots;                     /* references */
     uint32_t slot_count;
     struct gen *next; /* in the list of the retired */
     bool pinned;      /* cores may still read it although it is not the present one */
@@ -30,6 +32,10 @@ struct gen_input {
     uint32_t cores;
     int64_t now_s;                   /* since 1970 */
     const struct ticket_set *pushed; /* go before the file's; NULL: none */
+    struct crls *crls; /* between crls_plan and commit or revert; NULL: none fetched */
+    /* *cfg is that of `before`: what is read from files is taken from there, and only lists that were fetched since
+     * make a difference. */
+    bool renew;
     /* Called between pieces of work that take long; may be NULL. */
     void (*breathe)(void *ctx);
     void *ctx;

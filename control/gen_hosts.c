@@ -232,6 +232,10 @@ static res host_profile(struct build *b, const struct cfg_host *from, struct sna
 
     if (from->identities.n == 0)
         return OK;
+    if (b->in->renew) {
+        to->tls = b->in->before->snap.hosts[to->id].tls;
+        return OK;
+    }
     TRY(host_ca_names(b, from, to, &s.ca_names));
     for (uint32_t i = 0; i < from->identities.n; i++) {
         s.identities[i] = b->g->identities[from->identities.v[i]];

@@ -61,6 +61,21 @@ res build_identities(struct build *b)
     return all;
 }
 
+res renew_keys(struct build *b)
+{
+    const struct gen *before = b->in->before;
+    struct gen *g = b->g;
+
+    g->identities = ARENA_ARRAY(&g->arena, struct identity *, before->identity_count + 1);
+    if (!g->identities)
+        return ERR(NOMEM);
+    for (; g->identity_count < before->identity_count; g->identity_count++)
+        g->identities[g->identity_count] = identity_ref(before->identities[g->identity_count]);
+    for (; g->profile_count < before->profile_count; g->profile_count++)
+        g->profiles[g->profile_count] = tls_profile_ref(before->profiles[g->profile_count]);
+    return OK;
+}
+
 /* --- trust --- */
 
 /* "staff+partners", cut when it becomes too long. */
@@ -111,7 +126,7 @@ res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index)
     if (list->n == 0)
         return OK;
     while ((*index = hix_next(&b->lists, hash, &step)) != HIX_NONE) {
-        const struct cfg_refs *l = b->list_of[*index];
+        const struct cfg_refs *l = b->g->trust_lists[*index];
 
         if (l->n == list->n && memcmp(l->v, list->v, l->n * sizeof(l->v[0])) == 0)
             return s->trusts[*index].trust ? OK : ERR(FAIL);
@@ -120,14 +135,25 @@ res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index)
         return ERR(NOMEM);
     name = list_name(b, list);
     *index = s->trust_count++;
-    b->list_of[*index] = list;
+    b->g->trust_lists[*index] = list;
     hix_put(&b->lists, hash, *index);
     breathe(b);
     if (!name)
         return ERR(NOMEM);
     s->trusts[*index].name = span_str(name);
     s->trusts[*index].key = snap_name_hash(span_str(name)) | 1;
-    TRY(gen_load_trust(b->cfg, list, name, b->report, &t));
+    if (b->in->renew) /* the same sets come in the same order */
+        t = trust_ref(b->in->before->snap.trusts[*index].trust);
+    else
+        TRY(gen_load_trust(b->cfg, list, name, b->report, &t));
+    if (b->in->crls) {
+        res r = crls_equip(b->in->crls, b->cfg, list, *index, b->report, &t);
+
+        if (!IS_OK(r)) {
+            trust_unref(t);
+            return r;
+        }
+    }
     s->trusts[*index].trust = shared_trust(b, t);
     return OK;
 }
@@ -142,8 +168,8 @@ res build_unused_trusts(struct build *b)
     if (!used)
         return ERR(NOMEM);
     for (uint32_t i = 0; i < b->g->snap.trust_count; i++) {
-        for (uint32_t k = 0; k < b->list_of[i]->n; k++)
-            used[b->list_of[i]->v[k]] = true;
+        for (uint32_t k = 0; k < b->g->trust_lists[i]->n; k++)
+            used[b->g->trust_lists[i]->v[k]] = true;
     }
     for (uint32_t i = 0; i < c->trust.n; i++) {
         struct cfg_refs one = {&i, 1};

@@ -12,9 +12,8 @@ struct build {
     struct gen *g;
     struct cfg *cfg;
     struct report *report;
-    struct hix old_trusts;           /* of in->before, by trust_id */
-    struct hix lists;                /* of trust sets: by their indices, to g->snap.trusts */
-    const struct cfg_refs **list_of; /* for each of g->snap.trusts, the list it was made of */
+    struct hix old_trusts; /* of in->before, by trust_id */
+    struct hix lists;      /* of trust sets: by their indices, to g->snap.trusts */
     uint32_t trust_cap;
     struct hix old_profiles, profiles; /* by tls_profile_hash */
     uint32_t profile_cap;
@@ -40,6 +39,8 @@ static inline uint64_t hash_head(const uint8_t *hash)
 MUST_CHECK res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char *name,
                               struct report *report, struct trust **out);
 MUST_CHECK res build_identities(struct build *b);
+/* Instead of that, from the generation before: its identities and TLS contexts. */
+MUST_CHECK res renew_keys(struct build *b);
 MUST_CHECK res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index);
 MUST_CHECK res build_unused_trusts(struct build *b);
 MUST_CHECK res build_profile(struct build *b, const struct tls_settings *s,

@@ -61,6 +61,7 @@ res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char 
                                       &narrow.certs, &narrow.spkis, &narrow.files,
                                       &direct.certs, &direct.spkis, &direct.files};
     size_t room = most(c, list);
+    bool later = false;
     const char **texts = (const char **)calloc(ROOMS * room, sizeof(char *));
     res r;
 
@@ -75,6 +76,7 @@ res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char 
         add_all(&others, &t->intermediates);
         add_all(&crls, &t->crl);
         add_allowed(t->anchors.n ? &narrow : &direct, t);
+        later |= t->crl_url.n > 0 || t->crl_from_cdp;
     }
     r = trust_load(&(struct trust_source){.name = name,
                                           .anchor_files = anchors.v,
@@ -85,6 +87,7 @@ res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char 
                                           .anchor_expiry = first->anchor_expiry,
                                           .crl_files = crls.v,
                                           .crl_count = crls.n,
+                                          .crl_later = later,
                                           .crl_rules = {(enum crl_check)first->crl_check,
                                                         first->crl_missing == CFG_CRL_ALLOW,
                                                         first->crl_expired == CFG_CRL_ALLOW},

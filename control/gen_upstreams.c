@@ -146,7 +146,10 @@ static res upstream(struct build *b, const struct cfg_upstream *from, struct sna
         to->verify = from->tls->verify;
         to->verify_name = from->tls->verify && from->tls->verify_name;
         TRY(build_trust(b, &from->tls->trust, &to->trust));
-        TRY(upstream_profile(b, from, &to->tls));
+        if (b->in->renew)
+            to->tls = b->in->before->snap.upstreams[to - b->g->snap.upstreams].tls;
+        else
+            TRY(upstream_profile(b, from, &to->tls));
     }
     to->members = ARENA_ARRAY(&b->g->arena, struct snap_member, from->members.n);
     if (!to->members)

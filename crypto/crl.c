@@ -10,7 +10,8 @@
 
 #define SERIAL_MAX_B   20u
 #define PER_BUCKET     8u
-#define REASON_REMOVED 8u /* removeFromCRL, in deltas (RFC 5280 5.3.1) */
+#define FILTER_BITS    11u /* per serial: about one in thirty of the others passes */
+#define REASON_REMOVED 8u  /* removeFromCRL, in deltas (RFC 5280 5.3.1) */
 #define OID_CRL_NUMBER OID("\x55\x1d\x14")
 #define OID_CRL_REASON OID("\x55\x1d\x15")
 #define OID_DELTA      OID("\x55\x1d\x1b")
@@ -31,9 +32,12 @@ struct crl {
     bool is_delta, users_only, cas_only;
     struct sip_key key;
     uint32_t count, buckets;
+    uint32_t words;
+    uint64_t *filter; /* says of almost all serials that are not here that they are not */
     uint32_t *starts; /* buckets + 1: where each one's entries begin */
     struct entry *entries;
-    struct crl *delta;
+    uint8_t id[32];
+    uint32_t refs; /* control side */
 };
 
 /* --- reading --- */
@@ -264,9 +268,26 @@ res crl_parse(struct span der, struct crl_view *out, const char **why)
 
 /* --- the set --- */
 
-static uint32_t bucket_of(const struct crl *c, const uint8_t *serial, size_t len)
+static uint64_t hash_of(const struct crl *c, const uint8_t *serial, size_t len)
 {
-    return (uint32_t)(((siphash13(&c->key, serial, len) >> 32) * c->buckets) >> 32);
+    return siphash13(&c->key, serial, len);
+}
+
+static uint32_t bucket_of(const struct crl *c, uint64_t hash)
+{
+    return (uint32_t)(((hash >> 32) * c->buckets) >> 32);
+}
+
+/* A Bloom filter of one word: small enough to stay in a cache, where the list itself does not. */
+static uint64_t *word_of(const struct crl *c, uint64_t hash)
+{
+    return &c->filter[((hash >> 32) * c->words) >> 32];
+}
+
+static uint64_t bits_of(uint64_t hash)
+{
+    return 1ULL << (hash & 63) | 1ULL << (hash >> 6 & 63) | 1ULL << (hash >> 12 & 63) |
+           1ULL << (hash >> 18 & 63);
 }
 
 /* Serials longer than any that a certificate can have here are counted, not kept. */
@@ -279,20 +300,26 @@ static bool fill(struct crl *c, struct span entries)
     while (next_entry(&rest, &e))
         n += e.len <= SERIAL_MAX_B;
     c->buckets = n / PER_BUCKET + 1;
+    c->words = (uint32_t)((uint64_t)n * FILTER_BITS / 64) + 1;
+    c->filter = (uint64_t *)calloc(c->words, sizeof(uint64_t));
     c->starts = (uint32_t *)calloc(c->buckets + 2, sizeof(uint32_t));
     c->entries = (struct entry *)malloc((n ? n : 1) * sizeof(struct entry));
-    if (!c->starts || !c->entries)
+    if (!c->filter || !c->starts || !c->entries)
         return false;
     for (rest = entries; next_entry(&rest, &e);) {
-        if (e.len <= SERIAL_MAX_B)
-            c->starts[bucket_of(c, e.serial, e.len) + 2]++;
+        if (e.len <= SERIAL_MAX_B) {
+            uint64_t hash = hash_of(c, e.serial, e.len);
+
+            c->starts[bucket_of(c, hash) + 2]++;
+            *word_of(c, hash) |= bits_of(hash);
+        }
     }
     for (uint32_t b = 1; b <= c->buckets + 1; b++)
         c->starts[b] += c->starts[b - 1];
     /* starts[b + 1] is where the next entry of b goes; when all are in, it is where b + 1 begins. */
     for (rest = entries; next_entry(&rest, &e);) {
         if (e.len <= SERIAL_MAX_B)
-            c->entries[c->starts[bucket_of(c, e.serial, e.len) + 1]++] = e;
+            c->entries[c->starts[bucket_of(c, hash_of(c, e.serial, e.len)) + 1]++] = e;
     }
     c->count = n;
     return true;
@@ -317,8 +344,9 @@ res crl_new(const struct crl_view *v, const struct cert *signer, struct crl **ou
     if (!c)
         return ERR(NOMEM);
     c->text = at = (uint8_t *)malloc(text_b);
+    c->refs = 1;
     if (!at || getrandom(&c->key, sizeof(c->key), 0) != sizeof(c->key) || !fill(c, v->entries)) {
-        crl_free(c);
+        crl_unref(c);
         return ERR(NOMEM);
     }
     c->issuer = keep(&at, v->issuer);
@@ -326,6 +354,7 @@ res crl_new(const struct crl_view *v, const struct cert *signer, struct crl **ou
     c->number = keep(&at, v->number);
     c->base_number = keep(&at, v->base_number);
     sha256(signer->spki, c->signer_key);
+    sha256(v->tbs, c->id);
     c->this_s = v->this_s;
     c->next_s = v->next_s;
     c->is_delta = v->delta;
@@ -335,12 +364,18 @@ res crl_new(const struct crl_view *v, const struct cert *signer, struct crl **ou
     return OK;
 }
 
-void crl_free(struct crl *c)
+struct crl *crl_ref(struct crl *c)
 {
-    if (!c)
+    c->refs++;
+    return c;
+}
+
+void crl_unref(struct crl *c)
+{
+    if (!c || --c->refs)
         return;
-    crl_free(c->delta);
     free(c->text);
+    free(c->filter);
     free(c->starts);
     free(c->entries);
     free(c);
@@ -354,21 +389,45 @@ static int number_cmp(struct span a, struct span b)
     return a.len ? memcmp(a.p, b.p, a.len) : 0;
 }
 
-bool crl_attach(struct crl *base, struct crl *delta)
+bool crl_signed_by(const struct crl *c, const struct cert *ca)
 {
-    if (base->is_delta || !delta->is_delta || !cert_name_eq(base->issuer, delta->issuer) ||
-        memcmp(base->signer_key, delta->signer_key, 32) != 0 ||
-        !span_eq(base->point, delta->point) || base->users_only != delta->users_only ||
-        base->cas_only != delta->cas_only || number_cmp(base->number, delta->base_number) < 0 ||
-        number_cmp(base->number, delta->number) > 0)
+    uint8_t key[32];
+
+    if (!cert_name_eq(c->issuer, ca->subject))
         return false;
-    if (base->delta && number_cmp(base->delta->number, delta->number) > 0) {
-        crl_free(delta);
+    sha256(ca->spki, key);
+    return memcmp(key, c->signer_key, 32) == 0;
+}
+
+static bool same_source(const struct crl *a, const struct crl *b)
+{
+    return cert_name_eq(a->issuer, b->issuer) && memcmp(a->signer_key, b->signer_key, 32) == 0 &&
+           span_eq(a->point, b->point) && a->users_only == b->users_only &&
+           a->cas_only == b->cas_only;
+}
+
+bool crl_same_scope(const struct crl *a, const struct crl *b)
+{
+    return a->is_delta == b->is_delta && same_source(a, b);
+}
+
+bool crl_older(const struct crl *a, const struct crl *b)
+{
+    if (a->number.len && b->number.len && number_cmp(a->number, b->number) < 0)
         return true;
-    }
-    crl_free(base->delta);
-    base->delta = delta;
-    return true;
+    return a->this_s < b->this_s;
+}
+
+bool crl_delta_fits(const struct crl *base, const struct crl *delta)
+{
+    return !base->is_delta && delta->is_delta && same_source(base, delta) &&
+           number_cmp(base->number, delta->base_number) >= 0 &&
+           number_cmp(base->number, delta->number) <= 0;
+}
+
+const uint8_t *crl_id(const struct crl *c)
+{
+    return c->id;
 }
 
 bool crl_is_delta(const struct crl *c)
@@ -378,13 +437,13 @@ bool crl_is_delta(const struct crl *c)
 
 uint32_t crl_count(const struct crl *c)
 {
-    return c->count + (c->delta ? c->delta->count : 0);
+    return c->count;
 }
 
 uint64_t crl_bytes(const struct crl *c)
 {
     return sizeof(*c) + (uint64_t)c->count * sizeof(struct entry) +
-           (c->buckets + 2) * sizeof(uint32_t);
+           (c->buckets + 2) * sizeof(uint32_t) + c->words * sizeof(uint64_t);
 }
 
 struct span crl_issuer(const struct crl *c)
@@ -394,14 +453,12 @@ struct span crl_issuer(const struct crl *c)
 
 int64_t crl_next_s(const struct crl *c)
 {
-    const struct crl *newest = c->delta ? c->delta : c;
-
-    return newest->next_s ? newest->next_s : INT64_MAX;
+    return c->next_s ? c->next_s : INT64_MAX;
 }
 
 int64_t crl_this_s(const struct crl *c)
 {
-    return c->delta ? c->delta->this_s : c->this_s;
+    return c->this_s;
 }
 
 /* --- asking --- */
@@ -423,13 +480,18 @@ bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cer
 
 static const struct entry *find(const struct crl *c, struct span serial)
 {
+    uint64_t hash, bits;
     uint32_t b;
 
     while (serial.len > 1 && serial.p[0] == 0)
         serial = span_from(serial, 1);
     if (serial.len > SERIAL_MAX_B)
         return NULL;
-    b = bucket_of(c, serial.p, serial.len);
+    hash = hash_of(c, serial.p, serial.len);
+    bits = bits_of(hash);
+    if ((*word_of(c, hash) & bits) != bits)
+        return NULL;
+    b = bucket_of(c, hash);
     for (uint32_t i = c->starts[b]; i < c->starts[b + 1]; i++) {
         const struct entry *e = &c->entries[i];
 
@@ -439,13 +501,15 @@ static const struct entry *find(const struct crl *c, struct span serial)
     return NULL;
 }
 
-enum crl_answer crl_ask(const struct crl *c, const struct cert *cert, int64_t now_s)
+enum crl_answer crl_ask(const struct crl *c, const struct crl *delta, const struct cert *cert,
+                        int64_t now_s)
 {
-    const struct entry *e = c->delta ? find(c->delta, cert->serial) : NULL;
+    const struct entry *e = delta ? find(delta, cert->serial) : NULL;
+    const struct crl *newest = delta ? delta : c;
 
     if (!e)
         e = find(c, cert->serial);
     if (e && e->reason != REASON_REMOVED)
         return CRL_REVOKED;
-    return now_s > crl_next_s(c) || now_s < crl_this_s(c) ? CRL_STALE : CRL_GOOD;
+    return now_s > crl_next_s(newest) || now_s < newest->this_s ? CRL_STALE : CRL_GOOD;
 }

@@ -39,26 +39,36 @@ struct crl_view {
  */
 MUST_CHECK res crl_parse(struct span der, struct crl_view *out, const char **why);
 
-/* Keeps what it needs. `signer` is whose signature was checked. */
+/* Keeps what it needs. `signer` is whose signature was checked. Shared by the sets that use it. */
 MUST_CHECK res crl_new(const struct crl_view *v, const struct cert *signer, struct crl **out);
-void crl_free(struct crl *c);
+struct crl *crl_ref(struct crl *c); /* control side only */
+void crl_unref(struct crl *c);      /* NULL is fine */
 
-/**
- * Hang a delta on its complete list. False: it is for another one, or for an older state of it
- * (RFC 5280 5.2.4). Takes `delta` when true; a delta that was there already gives way to a newer one.
- */
-bool crl_attach(struct crl *base, struct crl *delta);
-
+const uint8_t *crl_id(const struct crl *c); /* 32 bytes: of all that was signed */
 bool crl_is_delta(const struct crl *c);
 uint32_t crl_count(const struct crl *c);
 uint64_t crl_bytes(const struct crl *c);
 struct span crl_issuer(const struct crl *c);
-int64_t crl_next_s(const struct crl *c); /* of list and delta; INT64_MAX: none said */
+int64_t crl_next_s(const struct crl *c); /* INT64_MAX: none said */
 int64_t crl_this_s(const struct crl *c);
+
+/* Was it signed with the key of this CA, by this name? */
+bool crl_signed_by(const struct crl *c, const struct cert *ca);
+/* Same signer, distribution point and sort: the newer one takes the place of the older. */
+bool crl_same_scope(const struct crl *a, const struct crl *b);
+/* By number, where both have one, and by thisUpdate. */
+bool crl_older(const struct crl *a, const struct crl *b);
+/* Does this delta go with this complete list, and not with an older state of it (RFC 5280 5.2.4)? */
+bool crl_delta_fits(const struct crl *base, const struct crl *delta);
 
 /* Is this list for certificates that `issuer` signed, and for this one? */
 bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cert *cert);
-/* Of a list that covers it. Never CRL_NO_LIST. Bound: O(1) */
-enum crl_answer crl_ask(const struct crl *c, const struct cert *cert, int64_t now_s);
+/* Of a list that covers it, with a delta that fits or NULL. Never CRL_NO_LIST. Bound: O(1) */
+enum crl_answer crl_ask(const struct crl *c, const struct crl *delta, const struct cert *cert,
+                        int64_t now_s);
+
+/* URLs (http, https) of a cRLDistributionPoints or freshestCRL extension, as far as they are for whole lists of
+ * the certificate's own issuer (RFC 5280 4.2.1.13). Returns how many of `max` were filled in. */
+size_t crl_points(struct span extension, struct span *urls, size_t max);
 
 #endif

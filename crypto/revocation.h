@@ -18,11 +18,24 @@ struct revocation_rules {
 
 /**
  * Reads the files, checks each list's signature by a CA of `signers` (RFC 5280 6.3.3 (f), (g)), hangs deltas on
- * their complete lists. All mistakes go into the report with file and position.
+ * their complete lists. All mistakes go into the report with file and position. With `more`, lists come later
+ * (revocation_with): a delta may wait for its complete list.
  */
 MUST_CHECK res revocation_load(const struct trust *signers, const char *const *files, size_t count,
-                               const struct revocation_rules *rules, struct report *report,
+                               const struct revocation_rules *rules, bool more,
+                               struct report *report, struct revocation **out);
+/* The lists that `r` was loaded with, and these; deltas that go with none are left out. */
+MUST_CHECK res revocation_with(const struct revocation *r, struct crl *const *lists, size_t count,
                                struct revocation **out);
+
+/**
+ * Lists from anywhere, DER or PEM, each checked as those of files are, by a CA of one of the sets.
+ * Returns  INVALID: one of them is not good, `why` says what is wrong with it; nothing is given out
+ * Bound    `max` lists; pem_parse
+ */
+MUST_CHECK res revocation_read(const struct trust *const *signers, size_t signer_count,
+                               struct span text, struct sb *why, struct crl **lists, size_t max,
+                               size_t *count);
 void revocation_free(struct revocation *r);
 
 const struct revocation_rules *revocation_rules(const struct revocation *r);

@@ -17,8 +17,9 @@ struct trust {
     uint32_t *links; /* next with the same slot */
     uint32_t mask;
     bool partial_chain, anchor_expiry;
-    uint8_t id[32];
+    uint8_t id[32], plain_id[32];  /* with and without the revocation lists */
     struct revocation *revocation; /* may be NULL */
+    struct trust *base;            /* owns all but the revocation; NULL: this one does itself */
     struct allow *narrow, *direct; /* may be NULL */
 };
 
@@ -40,6 +41,12 @@ static struct trust *trust_begin(const char *name, bool partial_chain, bool anch
 
 static void trust_destroy(struct trust *t)
 {
+    if (t->base) {
+        revocation_free(t->revocation);
+        trust_unref(t->base);
+        free(t);
+        return;
+    }
     arena_fini(&t->arena);
     revocation_free(t->revocation);
     allow_free(t->narrow);
@@ -202,16 +209,14 @@ static bool add_file(struct trust *t, const char *file, bool anchor, struct repo
     return ok;
 }
 
-static res add_revocation(struct trust *t, const struct trust_source *src, struct report *report)
+static void add_revocation(struct trust *t, struct revocation *r)
 {
     uint8_t both[64];
 
-    TRY(revocation_load(t, src->crl_files, src->crl_count, &src->crl_rules, report,
-                        &t->revocation));
-    memcpy(both, t->id, 32);
-    memcpy(both + 32, revocation_id(t->revocation), 32);
+    t->revocation = r;
+    memcpy(both, t->plain_id, 32);
+    memcpy(both + 32, revocation_id(r), 32);
     sha256(span_of(both, sizeof(both)), t->id);
-    return OK;
 }
 
 /* Both lists are part of what verdicts stand on. */
@@ -245,12 +250,17 @@ res trust_load(const struct trust_source *src, struct report *report, struct tru
     ok &= IS_OK(allow_load(src->name, &src->direct, report, &t->direct));
     TRY(finish(t, report, ok, &t));
     add_lists_to_id(t);
-    if (src->crl_count && src->crl_rules.check != CRL_CHECK_NONE) {
-        r = add_revocation(t, src, report);
+    memcpy(t->plain_id, t->id, 32);
+    if ((src->crl_count || src->crl_later) && src->crl_rules.check != CRL_CHECK_NONE) {
+        struct revocation *lists;
+
+        r = revocation_load(t, src->crl_files, src->crl_count, &src->crl_rules, src->crl_later,
+                            report, &lists);
         if (!IS_OK(r)) {
             trust_destroy(t);
             return r;
         }
+        add_revocation(t, lists);
     }
     *out = t;
     return OK;
@@ -270,6 +280,47 @@ res trust_from_der(const char *name, const struct span *anchors, size_t anchor_c
     for (size_t i = 0; ok && i < intermediate_count; i++)
         ok = IS_OK(trust_add(t, intermediates[i], false, NULL, 0, report));
     return finish(t, report, ok, out);
+}
+
+static bool is_signer(const struct trust *t, const struct crl *c)
+{
+    const struct trust_entry *e;
+    uint32_t it = 0;
+
+    while ((e = trust_by_subject(t, crl_issuer(c), &it))) {
+        if (crl_signed_by(c, &e->cert))
+            return true;
+    }
+    return false;
+}
+
+res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count, struct trust **out)
+{
+    struct trust *base = t->base ? t->base : t, *with;
+    struct crl **ours;
+    struct revocation *r;
+    size_t n = 0;
+    res made;
+
+    ours = (struct crl **)calloc(count ? count : 1, sizeof(struct crl *));
+    with = (struct trust *)malloc(sizeof(*with));
+    for (size_t i = 0; ours && base->revocation && i < count; i++) {
+        if (is_signer(base, lists[i]))
+            ours[n++] = lists[i];
+    }
+    made = !ours || !with ? ERR(NOMEM) : n ? revocation_with(base->revocation, ours, n, &r) : OK;
+    free(ours);
+    if (!IS_OK(made) || n == 0) {
+        free(with);
+        *out = IS_OK(made) ? trust_ref(base) : NULL;
+        return made;
+    }
+    *with = *base;
+    with->refs = 1;
+    with->base = trust_ref(base);
+    add_revocation(with, r);
+    *out = with;
+    return OK;
 }
 
 struct trust *trust_ref(struct trust *t)

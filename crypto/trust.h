@@ -33,6 +33,7 @@ struct trust_source {
     bool anchor_expiry;           /* an anchor outside its own validity does not count */
     const char *const *crl_files; /* without any, nothing is checked for revocation */
     size_t crl_count;
+    bool crl_later; /* there will be lists (trust_with_lists): until then all are missing */
     struct revocation_rules crl_rules;
     struct allow_source narrow; /* a chain to an anchor is needed, and to be on this list */
     struct allow_source direct; /* to be on this list is enough: no chain is asked for */
@@ -46,6 +47,13 @@ MUST_CHECK res trust_load(const struct trust_source *src, struct report *report,
 MUST_CHECK res trust_from_der(const char *name, const struct span *anchors, size_t anchor_count,
                               const struct span *intermediates, size_t intermediate_count,
                               bool partial_chain, struct report *report, struct trust **out);
+
+/**
+ * The same set with these lists besides those of its files, in the place of what it had of such before. Lists
+ * that none of its CAs has signed are left out. Shares everything else with `t`.
+ */
+MUST_CHECK res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count,
+                                struct trust **out);
 
 struct trust *trust_ref(struct trust *t); /* control side only */
 void trust_unref(struct trust *t);

@@ -39,7 +39,7 @@ WOLFSSL_DEFINES=(
 
 BUILD_PACKAGES=(
     gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
-    libdpdk-dev libconfig-dev libjansson-dev libcunit1-dev
+    libdpdk-dev libconfig-dev libjansson-dev libcunit1-dev libcurl4-gnutls-dev
 )
 RUN_PACKAGES=(iproute2 ethtool nftables kmod procps)
 TEST_PACKAGES=(

@@ -42,31 +42,52 @@ static bool take_token(struct log_place *place, uint64_t now_ns)
     return true;
 }
 
+static bool write_event(struct log_out *out, const struct log_event *head, const struct log_kv *kv)
+{
+    size_t len = offsetof(struct log_event, kv) + head->kv_count * sizeof(*kv);
+    struct log_event *e = (struct log_event *)ring_reserve(out->ring, LOG_REC_EVENT, (uint32_t)len);
+
+    if (!e)
+        return false;
+    memcpy(e, head, offsetof(struct log_event, kv));
+    memcpy(e->kv, kv, head->kv_count * sizeof(*kv));
+    ring_commit(out->ring, (uint32_t)len);
+    return true;
+}
+
+bool log_write(struct log_out *out, enum log_level level, const char *name, uint32_t swallowed,
+               const struct log_kv *kv, uint32_t kv_count)
+{
+    struct log_event e = {.ts_ns = out->now_ns,
+                          .name = name,
+                          .file = "",
+                          .swallowed = swallowed,
+                          .level = (uint8_t)level,
+                          .kv_count = (uint8_t)kv_count};
+
+    out->swallowed += swallowed;
+    return write_event(out, &e, kv);
+}
+
 void log_push(struct log_out *out, enum log_level level, const char *name, const char *file,
               uint32_t line, const struct log_kv *kv, uint32_t kv_count)
 {
     struct log_place *place =
         &out->places[((uintptr_t)file / 8 * 31 + line) % LOG_PLACES]; /* literals: stable */
-    struct log_event *e;
-    size_t len = offsetof(struct log_event, kv) + kv_count * sizeof(*kv);
+    struct log_event e = {.ts_ns = out->now_ns,
+                          .name = name,
+                          .file = file,
+                          .line = line,
+                          .level = (uint8_t)level,
+                          .kv_count = (uint8_t)kv_count};
 
     if (!take_token(place, out->now_ns)) {
         out->swallowed++;
         return;
     }
-    e = (struct log_event *)ring_reserve(out->ring, LOG_REC_EVENT, (uint32_t)len);
-    if (!e)
-        return;
-    e->ts_ns = out->now_ns;
-    e->name = name;
-    e->file = file;
-    e->line = line;
-    e->swallowed = place->swallowed;
-    e->level = (uint8_t)level;
-    e->kv_count = (uint8_t)kv_count;
-    memcpy(e->kv, kv, kv_count * sizeof(*kv));
-    place->swallowed = 0;
-    ring_commit(out->ring, (uint32_t)len);
+    e.swallowed = place->swallowed;
+    if (write_event(out, &e, kv))
+        place->swallowed = 0;
 }
 
 static bool plain(const char *text)

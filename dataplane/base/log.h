@@ -10,6 +10,7 @@
 #ifndef SALLYPORT_BASE_LOG_H
 #define SALLYPORT_BASE_LOG_H
 
+#include "base/bound.h"
 #include "base/ip.h"
 #include "base/ring.h"
 
@@ -69,10 +70,15 @@ struct log_out {
     enum log_level level; /* what is less important is not even pushed */
     uint64_t swallowed;
     struct log_place places[LOG_PLACES]; /* by a hash of file and line */
+    struct bound_place bounds[BOUND_COUNT];
 };
 
 void log_push(struct log_out *out, enum log_level level, const char *name, const char *file,
               uint32_t line, const struct log_kv *kv, uint32_t kv_count);
+
+/* Without a limit, for whoever keeps one. False: the ring is full. */
+bool log_write(struct log_out *out, enum log_level level, const char *name, uint32_t swallowed,
+               const struct log_kv *kv, uint32_t kv_count);
 
 struct log_kv log_kv_text(const char *key, struct span text);
 

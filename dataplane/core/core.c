@@ -93,6 +93,13 @@ static struct stream *glue_connect(void *ctx, const struct endpoint *to, uint32_
     return tcp_connect(c->tcp, &how, ops, owner, why);
 }
 
+static void glue_met(void *ctx, struct peer *peer)
+{
+    struct core *c = (struct core *)ctx;
+
+    ctr_add(&c->ctr[CORE_CTR_CHAINS_TOLD], gossip_tell(c->gossip, c->id, peer));
+}
+
 /* --- life --- */
 
 static uint32_t offloads(const struct net *n)
@@ -148,6 +155,8 @@ static res make_layers(struct core *c, const struct core_args *a)
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
     tls.tickets = &c->tickets;
+    tls.met = glue_met;
+    tls.ctx = c;
     TRY(tls_core_new(&tls, &c->tls));
     px.tls = c->tls;
     px.peers = c->peers;
@@ -173,6 +182,7 @@ res core_new(const struct core_args *a, struct report *report, struct core **out
     c->clock = a->clock;
     c->poll = a->poll;
     c->qsbr = a->qsbr;
+    c->gossip = a->gossip;
     c->published = a->published;
     c->net = net_core_of(dp_net(a->dp), a->id);
     c->now_ns = clock_now(c->clock);

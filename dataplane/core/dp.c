@@ -20,6 +20,7 @@
 struct dp {
     struct clock clock;
     struct net *net;
+    struct gossip *gossip;
     struct core *cores[SNAP_CORES_MAX];
     uint32_t core_count, port_count;
     struct rte_rcu_qsbr *qsbr;
@@ -43,6 +44,7 @@ static void net_config_from(const struct dp_config *cfg, struct net_config *n)
     n->eal.cpu_count = cfg->core_count;
     n->eal.hugepages = cfg->hugepages;
     n->eal.telemetry = cfg->telemetry;
+    n->reassembly = cfg->reassembly;
     n->eal.extra = cfg->eal_extra;
     for (uint32_t i = 0; i < cfg->core_count; i++)
         n->eal.cpus[i] = cfg->lcores[i];
@@ -84,6 +86,7 @@ static res make_cores(struct dp *dp, const struct dp_config *cfg, struct report 
     struct core_args a = {.dp = dp,
                           .clock = &dp->clock,
                           .net = dp->net,
+                          .gossip = dp->gossip,
                           .poll = cfg->poll,
                           .qsbr = dp->qsbr,
                           .published = &dp->published,
@@ -131,6 +134,8 @@ res dp_start(const struct dp_config *cfg, struct report *report, struct dp **out
                    "wolfSSL does not start");
     if (IS_OK(r))
         r = net_start(&net, report, &dp->net);
+    if (IS_OK(r))
+        r = gossip_new(dp->core_count, &dp->gossip);
     if (!IS_OK(r)) {
         free(dp);
         return r;
@@ -254,6 +259,7 @@ void dp_free(struct dp *dp)
     for (uint32_t i = 0; i < dp->core_count; i++)
         core_free(dp->cores[i]);
     net_stop(dp->net);
+    gossip_free(dp->gossip);
     free(dp->qsbr);
     free(dp);
 }

@@ -145,6 +145,7 @@ static void publish(struct core *c)
     struct px_gauges px;
     struct heap_stats heap;
     struct peers_stats peers;
+    uint32_t nbufs_free;
 
     if (c->now_ns < c->pub_next_ns)
         return;
@@ -160,7 +161,11 @@ static void publish(struct core *c)
     __atomic_store_n(&p->requests, px.requests, __ATOMIC_RELAXED);
     __atomic_store_n(&p->backends_idle, px.backends_idle, __ATOMIC_RELAXED);
     __atomic_store_n(&p->backends_busy, px.backends_busy, __ATOMIC_RELAXED);
-    __atomic_store_n(&p->nbufs_free, net_core_buffers_free(c->net), __ATOMIC_RELAXED);
+    nbufs_free = net_core_buffers_free(c->net);
+    if (nbufs_free == 0) /* the device may have had none to receive into */
+        bound_hit(&c->log, BOUND_BUFFERS, NULL);
+    bound_tell(&c->log);
+    __atomic_store_n(&p->nbufs_free, nbufs_free, __ATOMIC_RELAXED);
     __atomic_store_n(&p->mem_used_b, tcp.mem_b + px.mem_b + tls_mem_b(c->tls) + heap.used_b,
                      __ATOMIC_RELAXED);
     __atomic_store_n(&p->heap_used_b, heap.used_b, __ATOMIC_RELAXED);
@@ -214,6 +219,7 @@ static void turn(struct core *c)
     tcp_begin(c->tcp, c->now_ns);
     tls_core_begin(c->tls, wall_s(c));
     px_begin(c->px, c->now_ns, wall_s(c));
+    ctr_add(&c->ctr[CORE_CTR_CHAINS_HEARD], gossip_hear(c->gossip, c->id, c->peers));
     packets = net_core_poll(c->net, c->now_ns);
     tcp_timers(c->tcp);
     px_timers(c->px);

@@ -29,6 +29,7 @@ struct handoff_news {
 struct handoff {
     struct steer steer;
     uint32_t cores;
+    bool reassembly;             /* fragments of a packet meet on one core */
     struct ring *packets, *news; /* [from * cores + to] */
     void *mem;
 };
@@ -38,7 +39,8 @@ MUST_CHECK res handoff_init(struct handoff *h, uint32_t cores, struct rng *rng);
 void handoff_fini(struct handoff *h);
 
 /**
- * Who is to have this frame: the owner of its flow, or whoever got it when it belongs to no flow.
+ * Who is to have this frame: the owner of its flow, whoever puts its fragments together, or who got it when it
+ * belongs to no flow.
  * *hash is filled in when the frame has one, which is what true says.
  */
 bool handoff_owner(const struct handoff *h, uint32_t me, struct nbuf *m, uint32_t *owner,

@@ -30,7 +30,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
 {
     uint8_t *icmp = nbuf_pull(m, h->hdr_b);
 
-    if (!l3_take_echo(l, now_ns)) {
+    if (!l3_take_echo(l, &h->src, now_ns)) {
         nbuf_put_chain(m);
         return;
     }
@@ -124,7 +124,7 @@ static bool check(struct l3 *l, uint8_t port, struct nbuf *m, struct ip_hdr *h)
         return refuse(l, NET_CTR_IP_MARTIAN, m);
     if (!l3_own(l, port, &h->dst)) /* broadcasts and multicasts among them */
         return refuse(l, NET_CTR_IP_OTHER, m);
-    if (h->fragment)
+    if (h->fragment && !l3_wants(l, h))
         return refuse(l, NET_CTR_IP_FRAGMENT, m);
     return true;
 }
@@ -136,6 +136,12 @@ void ip4_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns)
     if (!check(l, port, m, &h))
         return;
     trim_chain(m, h.total);
+    if (h.fragment) {
+        m = l3_fragment(l, port, m, &h, now_ns);
+        if (m)
+            ip4_input(l, port, m, now_ns); /* once: it is none any more */
+        return;
+    }
     if (h.proto == IP_PROTO_TCP) {
         struct l3_segment s = {h.src, h.dst, now_ns, h.ecn};
 

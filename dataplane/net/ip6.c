@@ -22,7 +22,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
 {
     uint8_t *icmp = nbuf_pull(m, h->hdr_b);
 
-    if (ip_is_multicast(&h->dst) || ip_is_any(&h->src) || !l3_take_echo(l, now_ns)) {
+    if (ip_is_multicast(&h->dst) || ip_is_any(&h->src) || !l3_take_echo(l, &h->src, now_ns)) {
         nbuf_put_chain(m);
         return;
     }
@@ -107,10 +107,7 @@ void ip6_input(struct l3 *l, uint8_t port, struct nbuf *m, const struct mac *fro
     struct span seen = span_of(nbuf_data(m), nbuf_len(m));
     struct ip_hdr h;
 
-    if (nbuf_next(m) && nbuf_len(m) >= IP6_HDR_B + 128u)
-        seen.len =
-            chain_len(m); /* headers lie in the first buffer: the walk is bounded to 128 bytes */
-    if (ip6_parse(seen, &h) != IP_OK) {
+    if (ip6_parse_head(seen, chain_len(m), &h) != IP_OK) { /* headers lie in the first buffer */
         refuse(l, NET_CTR_IP_BAD, m);
         return;
     }
@@ -123,11 +120,17 @@ void ip6_input(struct l3 *l, uint8_t port, struct nbuf *m, const struct mac *fro
         refuse(l, NET_CTR_IP_OTHER, m);
         return;
     }
-    if (h.fragment) {
+    if (h.fragment && !l3_wants(l, &h)) {
         refuse(l, NET_CTR_IP_FRAGMENT, m);
         return;
     }
     trim_chain(m, h.total);
+    if (h.fragment) {
+        m = l3_fragment(l, port, m, &h, now_ns);
+        if (m)
+            ip6_input(l, port, m, from, now_ns); /* once: it is none any more */
+        return;
+    }
     if (h.proto == IP_PROTO_TCP) {
         struct l3_segment s = {h.src, h.dst, now_ns, h.ecn};
 

@@ -131,6 +131,7 @@ void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t t
 
     if (!m) {
         net_count(l, NET_CTR_NO_BUFFER);
+        bound_hit(l->env.log, BOUND_BUFFERS, NULL);
         return;
     }
     memcpy(nbuf_add(m, (uint32_t)payload.len), payload.p, payload.len);
@@ -221,65 +222,23 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns)
     nbuf_put_chain(m);
 }
 
-bool l3_take_echo(struct l3 *l, uint64_t now_ns)
-{
-    uint64_t second = now_ns / 1000000000;
-
-    if (second != l->second) {
-        l->second = second;
-        l->echo_left = ECHO_PER_S;
-    }
-    if (l->echo_left == 0) {
-        net_count(l, NET_CTR_ICMP_LIMITED);
-        return false;
-    }
-    l->echo_left--;
-    return true;
-}
-
-/* An ICMP error quotes the packet it is about: its IP header and at least 8 bytes (RFC 792, RFC 4443). */
-void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu)
-{
-    struct l3_icmp_error e = {.what = what, .mtu = mtu};
-    const uint8_t *p = quoted.p;
-    uint32_t hdr = v6 ? IP6_HDR_B : quoted.len ? (p[0] & 15u) * 4 : 0;
-
-    if (hdr < IP4_HDR_B || quoted.len < hdr + 8 || p[0] >> 4 != (v6 ? 6 : 4) ||
-        p[v6 ? 6 : 9] != IP_PROTO_TCP || (!v6 && (get_u16(p + 6) & 0x1fff))) {
-        net_count(l, NET_CTR_ICMP_BAD);
-        return;
-    }
-    if (v6) {
-        memcpy(e.src.b, p + 8, 16);
-        memcpy(e.dst.b, p + 24, 16);
-    } else {
-        e.src = ip_v4_wire(p + 12);
-        e.dst = ip_v4_wire(p + 16);
-    }
-    e.sport = get_u16(p + hdr);
-    e.dport = get_u16(p + hdr + 2);
-    e.seq = get_u32(p + hdr + 4);
-    if (!l3_is_local(l, &e.src)) {
-        net_count(l, NET_CTR_ICMP_BAD);
-        return;
-    }
-    net_count(l, NET_CTR_ICMP_ERRORS);
-    l->env.icmp_error(l->env.ctx, &e);
-}
-
 /* --- time --- */
 
 void l3_timers(struct l3 *l, uint64_t now_ns)
 {
     dad_timers(l, now_ns);
+    if (l->reasm)
+        reasm_timers(l->reasm, now_ns);
     hop_timers(l, now_ns);
 }
 
 uint64_t l3_next_deadline(const struct l3 *l)
 {
-    uint64_t hop = hop_next_deadline(l), dad = dad_next_deadline(l);
+    uint64_t at = hop_next_deadline(l), dad = dad_next_deadline(l),
+             reasm = l->reasm ? reasm_next_deadline(l->reasm) : UINT64_MAX;
 
-    return hop < dad ? hop : dad;
+    at = reasm < at ? reasm : at;
+    return dad < at ? dad : at;
 }
 
 /* --- life --- */
@@ -296,8 +255,8 @@ res l3_new(const struct l3_env *env, const struct l3_port *ports, uint32_t count
     l->port_count = count;
     dad_begin(l, now_ns);
     l->flow_key = rng_sip_key(env->rng);
-    if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng)))) {
-        free(l);
+    if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng))) || !IS_OK(l3_start_fragments(l))) {
+        l3_free(l);
         return ERR(NOMEM);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -311,6 +270,7 @@ void l3_free(struct l3 *l)
     if (!l)
         return;
     neigh_fini(&l->neigh);
+    reasm_free(l->reasm);
     free(l);
 }
 

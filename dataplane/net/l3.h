@@ -58,7 +58,10 @@ struct l3_env {
                   bool answer);
     /* Somebody else has an address of ours: other cores must know. May be NULL. */
     void (*conflict)(void *ctx, uint8_t port, const struct ip_addr *ip);
-    bool announces; /* this core speaks for the addresses: ARP announcements, DAD, answers */
+    /* A packet, put together from fragments: true when it was another core's, then m is taken. May be NULL. */
+    bool (*elsewhere)(void *ctx, uint8_t port, struct nbuf *m);
+    bool reassembles; /* fragments of TCP are put together (reasm.h), else dropped */
+    bool announces;   /* this core speaks for the addresses: ARP announcements, DAD, answers */
 };
 
 MUST_CHECK res l3_new(const struct l3_env *env, const struct l3_port *ports, uint32_t count,

@@ -4,6 +4,7 @@
 
 #include "net/l3.h"
 #include "net/neigh.h"
+#include "net/reasm.h"
 
 #define ANNOUNCE_TIMES 4u /* the first of them asks whether somebody else has the address */
 #define ANNOUNCE_NS    1000000000ULL
@@ -31,6 +32,7 @@ struct l3 {
     struct l3_route_entry routes[L3_ROUTES_MAX]; /* longest prefix first */
     uint32_t route_count;
     struct neigh_table neigh;
+    struct reasm *reasm;                                /* NULL: fragments are dropped */
     struct sip_key flow_key;                            /* of IPv6 flow labels */
     struct l3_claim claims[L3_PORTS_MAX][L3_ADDRS_MAX]; /* of ports[].addresses */
     uint32_t held;                                      /* of them, not in use */
@@ -55,13 +57,27 @@ void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t t
 /* An IP packet as a frame, out at once. Takes m. */
 void l3_frame(struct l3 *l, uint8_t port, const struct mac *dst, struct nbuf *m, uint16_t type);
 const struct l3_route_entry *l3_route_for(const struct l3 *l, const struct ip_addr *dst);
-bool l3_take_echo(struct l3 *l, uint64_t now_ns);
 bool l3_martian(const struct ip_addr *src);
 /* Room for an IP header in front of m (payload), filled in; then out by route. */
 void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t proto,
                 uint64_t now_ns);
+
+/* May the fragment be kept until the others come? */
+static inline bool l3_wants(const struct l3 *l, const struct ip_hdr *h)
+{
+    return l->reasm && h->proto == IP_PROTO_TCP;
+}
+
+/* icmp.c */
+/* May one more echo request be answered? */
+bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns);
 void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu);
 
+/* fragment.c */
+MUST_CHECK res l3_start_fragments(struct l3 *l);
+/* A fragment that was asked for; m as for ip4_input, trimmed. NULL: nothing is whole, or not this core's. */
+struct nbuf *l3_fragment(struct l3 *l, uint8_t port, struct nbuf *m, const struct ip_hdr *h,
+                         uint64_t now_ns);
 /* hop.c */
 /* An IP packet to whoever has the address `hop`, now or when that is known. Takes m. */
 void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nbuf *m,

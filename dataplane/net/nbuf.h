@@ -27,6 +27,7 @@
  *   uint32_t nbuf_truesize(const struct nbuf *);       memory the buffer really takes
  *   uint32_t nbuf_pool_free(const struct nbuf_pool *); buffers left, for pressure decisions
  *   enum nbuf_csum nbuf_rx_csum(const struct nbuf *);  what the device said of the TCP checksum
+ *   void     nbuf_rx_csum_unknown(struct nbuf *);      it is to be verified in software
  *   void     nbuf_tx_csum(m, v4, l2, l3, l4);          the device is to write the TCP checksum
  *   void     nbuf_tx_tso(m, mss);                      the device is to cut the payload (with tx_csum)
  *   void     nbuf_tx_plain(m);                         alone again, and the device is to do nothing: before

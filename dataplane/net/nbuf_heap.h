@@ -172,6 +172,11 @@ static inline enum nbuf_csum nbuf_rx_csum(const struct nbuf *m)
     return m->rx_csum;
 }
 
+static inline void nbuf_rx_csum_unknown(struct nbuf *m)
+{
+    m->rx_csum = NBUF_CSUM_UNKNOWN;
+}
+
 static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3, uint8_t l4)
 {
     (void)v4;

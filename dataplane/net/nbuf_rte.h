@@ -56,6 +56,24 @@ static inline void nbuf_put_chain(struct nbuf *m)
     }
 }
 
+/* A chain has to say so: the engine links buffers, devices want counts. */
+static inline struct rte_mbuf *nbuf_packet(struct nbuf *m)
+{
+    struct rte_mbuf *head = nbuf_mbuf(m);
+    uint32_t len = 0;
+    uint16_t segs = 0;
+
+    if (!head->next)
+        return head;
+    for (struct rte_mbuf *i = head; i; i = i->next) {
+        len += i->data_len;
+        segs++;
+    }
+    head->pkt_len = len;
+    head->nb_segs = segs;
+    return head;
+}
+
 static inline void nbuf_ref(struct nbuf *m)
 {
     rte_mbuf_refcnt_update(nbuf_mbuf(m), 1);
@@ -160,6 +178,11 @@ static inline enum nbuf_csum nbuf_rx_csum(const struct nbuf *m)
     default:
         return NBUF_CSUM_UNKNOWN;
     }
+}
+
+static inline void nbuf_rx_csum_unknown(struct nbuf *m)
+{
+    nbuf_mbuf(m)->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
 }
 
 static inline void nbuf_tx_csum(struct nbuf *m, bool v4, uint8_t l2, uint8_t l3, uint8_t l4)

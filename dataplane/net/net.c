@@ -28,6 +28,7 @@ struct net_core {
     struct rte_mempool *pool;
     struct l3 *l3;
     struct net_up up;
+    struct log_out *log;
     uint64_t now_ns;
     struct tx_queue tx[L3_PORTS_MAX];
     struct capture capture;
@@ -64,6 +65,12 @@ static uint16_t prepare(struct net_core *nc, uint32_t port, struct tx_queue *q, 
     q->n--;
     memmove(q->m + from, q->m + from + 1, (q->n - from) * sizeof(q->m[0]));
     return 0;
+}
+
+static void at_bound(struct net_core *nc, enum l3_counter c, enum bound b)
+{
+    count(nc, c, 1);
+    bound_hit(nc->log, b, NULL);
 }
 
 static void flush_port(struct net_core *nc, uint32_t port)
@@ -111,7 +118,7 @@ static void enqueue(struct net_core *nc, uint32_t port, struct rte_mbuf *m)
     if (q->n == STASH)
         flush_port(nc, port);
     if (q->n == STASH) { /* like a full queue of a router: the newest is lost */
-        count(nc, NET_CTR_TX_FULL, 1);
+        at_bound(nc, NET_CTR_TX_FULL, BOUND_DEVICE_QUEUE);
         rte_pktmbuf_free(m);
         return;
     }
@@ -123,26 +130,8 @@ static bool hand_over(struct net_core *nc, uint32_t to, struct rte_mbuf *m, uint
 {
     if (handoff_give(&nc->net->handoff, nc->core, to, nbuf_of(m), (uint8_t)port, send))
         return true;
-    count(nc, NET_CTR_STEER_DROPPED, 1);
+    at_bound(nc, NET_CTR_STEER_DROPPED, BOUND_CORE_RING);
     return false;
-}
-
-/* A chain has to say so: the engine links buffers, devices want counts. */
-static struct rte_mbuf *as_packet(struct nbuf *m)
-{
-    struct rte_mbuf *head = nbuf_mbuf(m);
-    uint32_t len = 0;
-    uint16_t segs = 0;
-
-    if (!head->next)
-        return head;
-    for (struct rte_mbuf *i = head; i; i = i->next) {
-        len += i->data_len;
-        segs++;
-    }
-    head->pkt_len = len;
-    head->nb_segs = segs;
-    return head;
 }
 
 /* By a core that has a queue of the port. Data in flight stays TCP's: it goes as a copy. */
@@ -154,7 +143,7 @@ static void send_elsewhere(struct net_core *nc, uint8_t port, struct rte_mbuf *p
         own = rte_pktmbuf_copy(pkt, nc->pool, 0, UINT32_MAX);
         rte_pktmbuf_free(pkt);
         if (!own) {
-            count(nc, NET_CTR_NO_BUFFER, 1);
+            at_bound(nc, NET_CTR_NO_BUFFER, BOUND_BUFFERS);
             return;
         }
     }
@@ -165,7 +154,7 @@ static void env_tx(void *ctx, uint8_t port, struct nbuf *m)
 {
     struct net_core *nc = (struct net_core *)ctx;
     const struct port *p = &nc->net->ports[port];
-    struct rte_mbuf *pkt = as_packet(m);
+    struct rte_mbuf *pkt = nbuf_packet(m);
 
     count(nc, NET_CTR_TX_BYTES, pkt->pkt_len);
     if (nc->core < p->queues)
@@ -253,6 +242,19 @@ static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
     }
     count(nc, NET_CTR_STEER_IN, 1);
     l3_input(nc->l3, port, m, nc->now_ns);
+}
+
+/* The fragments met here; the segment that they make has an owner of its own. */
+static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+    uint32_t owner, hash;
+
+    if (!handoff_owner(&nc->net->handoff, nc->core, m, &owner, &hash) || owner == nc->core)
+        return false;
+    if (hand_over(nc, owner, nbuf_mbuf(m), port, false))
+        count(nc, NET_CTR_STEER_OUT, 1);
+    return true;
 }
 
 static uint32_t poll_port(struct net_core *nc, uint32_t port)
@@ -382,6 +384,7 @@ res net_start(const struct net_config *cfg, struct report *report, struct net **
         return r;
     }
     r = make_rings(n, &rng, report);
+    n->handoff.reassembly = cfg->reassembly;
     if (IS_OK(r))
         r = make_cores(n, report);
     if (IS_OK(r))
@@ -437,9 +440,12 @@ res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng
                          .icmp_error = env_icmp,
                          .heard = nc->net->cores > 1 ? env_heard : NULL,
                          .conflict = nc->net->cores > 1 ? env_conflict : NULL,
+                         .elsewhere = nc->net->cores > 1 ? env_elsewhere : NULL,
+                         .reassembles = nc->net->handoff.reassembly,
                          .announces = nc->core == 0};
 
     nc->up = *up;
+    nc->log = log;
     nc->now_ns = now_ns;
     return l3_new(&env, nc->net->l3_ports, nc->net->port_count, now_ns, &nc->l3);
 }

@@ -21,6 +21,7 @@ struct net_config {
     struct l3_port ports[L3_PORTS_MAX]; /* mac is filled in; mtu 0: the device's */
     uint32_t port_count;
     uint32_t buffers; /* per core; 0: default */
+    bool reassembly;  /* of TCP packets that come in fragments */
 };
 
 /* EAL, ports, pools, rings. Once per process. */

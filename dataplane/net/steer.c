@@ -123,7 +123,8 @@ static bool is_error(uint8_t proto, struct span icmp)
     return proto == IP_PROTO_ICMP6 && icmp.p[0] >= 1 && icmp.p[0] <= 4;
 }
 
-/* IPv4 without a look at the checksum: whoever owns it checks. */
+/* IPv4 without a look at the checksum, both without one at the length (a packet may be a chain of which this is
+ * the first buffer): whoever owns it checks. */
 static bool ip4_tuple(struct span p, struct ip_addr *src, struct ip_addr *dst, uint16_t *sport,
                       uint16_t *dport)
 {
@@ -150,11 +151,35 @@ bool steer_tuple(struct span frame, struct ip_addr *src, struct ip_addr *dst, ui
     p = span_from(frame, e.len);
     if (e.type == ETH_TYPE_IP4)
         return ip4_tuple(p, src, dst, sport, dport);
-    if (e.type != ETH_TYPE_IP6 || ip6_parse(p, &h) != IP_OK || h.fragment)
+    if (e.type != ETH_TYPE_IP6 || ip6_parse_head(p, UINT32_MAX, &h) != IP_OK || h.fragment)
         return false;
     if (is_error(h.proto, span_from(p, h.hdr_b)))
         return quoted_tuple(span_from(p, h.hdr_b), true, src, dst, sport, dport);
     *src = h.src;
     *dst = h.dst;
     return h.proto == IP_PROTO_TCP && tcp_ports(span_from(p, h.hdr_b), sport, dport);
+}
+
+bool steer_fragment(struct span frame, struct ip_addr *src, struct ip_addr *dst)
+{
+    struct ip_hdr h;
+    struct eth e;
+    struct span p;
+
+    if (!eth_parse(frame, &e))
+        return false;
+    p = span_from(frame, e.len);
+    if (e.type == ETH_TYPE_IP4) {
+        if (p.len < IP4_HDR_B || !(get_u16(p.p + 6) & 0x3fff) || p.p[9] != IP_PROTO_TCP)
+            return false;
+        *src = ip_v4_wire(p.p + 12);
+        *dst = ip_v4_wire(p.p + 16);
+        return true;
+    }
+    if (e.type != ETH_TYPE_IP6 || ip6_parse_head(p, UINT32_MAX, &h) != IP_OK || !h.fragment ||
+        h.proto != IP_PROTO_TCP)
+        return false;
+    *src = h.src;
+    *dst = h.dst;
+    return true;
 }

@@ -52,4 +52,10 @@ static inline uint32_t steer_owner(const struct steer *s, const struct ip_addr *
 bool steer_tuple(struct span frame, struct ip_addr *src, struct ip_addr *dst, uint16_t *sport,
                  uint16_t *dport);
 
+/**
+ * A fragment of a TCP packet? All of one packet have to meet on a core: they are steered by addresses
+ * alone, with ports zero.
+ */
+bool steer_fragment(struct span frame, struct ip_addr *src, struct ip_addr *dst);
+
 #endif

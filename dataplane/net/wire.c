@@ -91,12 +91,26 @@ enum ip_result ip4_parse(struct span packet, struct ip_hdr *out)
         return IP_BAD_CSUM;
     frag = get_u16(p + 6);
     out->fragment = (frag & 0x3fff) != 0; /* more fragments, or an offset */
+    out->frag_more = frag & 0x2000;
+    out->frag_off = (uint16_t)(frag << 3);
+    out->frag_id = get_u16(p + 4);
+    out->nh_at = 0;
     out->ecn = p[1] & 3;
     out->ttl = p[8];
     out->proto = p[9];
     out->src = ip_v4_wire(p + 12);
     out->dst = ip_v4_wire(p + 16);
     return IP_OK;
+}
+
+static void read_fragment(const uint8_t *p, struct ip_hdr *out)
+{
+    uint16_t frag = get_u16(p + 2);
+
+    out->fragment = (frag & 0xfff9) != 0; /* both zero: a packet in one piece (RFC 6946) */
+    out->frag_more = frag & 1;
+    out->frag_off = frag & 0xfff8;
+    out->frag_id = get_u32(p + 4);
 }
 
 /* Of a hop-by-hop or destination header. We know padding only; nobody is told of what we discard. */
@@ -141,7 +155,9 @@ static bool walk_extensions(struct span packet, struct ip_hdr *out)
             !extension_ok(type, span_of(packet.p + at, len)))
             return false;
         if (type == EXT_FRAGMENT) /* what follows a first part is for whoever puts them together */
-            out->fragment = (get_u16(packet.p + at + 2) & 0xfff9) != 0;
+            read_fragment(packet.p + at, out);
+        else
+            out->nh_at = (uint8_t)at; /* of the next header, which may be it */
         out->proto = packet.p[at];
         at += len;
     }
@@ -149,7 +165,7 @@ static bool walk_extensions(struct span packet, struct ip_hdr *out)
     return true;
 }
 
-enum ip_result ip6_parse(struct span packet, struct ip_hdr *out)
+enum ip_result ip6_parse_head(struct span packet, uint32_t whole_b, struct ip_hdr *out)
 {
     const uint8_t *p = packet.p;
     uint32_t payload;
@@ -157,18 +173,24 @@ enum ip_result ip6_parse(struct span packet, struct ip_hdr *out)
     if (packet.len < IP6_HDR_B || p[0] >> 4 != 6)
         return IP_BAD;
     payload = get_u16(p + 4);
-    if (payload + IP6_HDR_B > packet.len || payload + IP6_HDR_B > UINT16_MAX)
+    if (payload + IP6_HDR_B > whole_b || payload + IP6_HDR_B > UINT16_MAX)
         return IP_BAD;
     out->total = (uint16_t)(payload + IP6_HDR_B);
     out->proto = p[6];
     out->ttl = p[7];
     out->ecn = (p[1] >> 4) & 3;
     out->fragment = false;
+    out->nh_at = 6;
     memcpy(out->src.b, p + 8, 16);
     memcpy(out->dst.b, p + 24, 16);
     if (!walk_extensions(span_first(packet, out->total), out))
         return IP_BAD;
     return IP_OK;
+}
+
+enum ip_result ip6_parse(struct span packet, struct ip_hdr *out)
+{
+    return ip6_parse_head(packet, (uint32_t)packet.len, out);
 }
 
 void ip4_write(uint8_t *to, const struct ip_addr *src, const struct ip_addr *dst, uint8_t proto,

@@ -12,6 +12,7 @@
 #define VLAN_HDR_B     4u
 #define IP4_HDR_B      20u
 #define IP6_HDR_B      40u
+#define IP6_FRAG_B     8u
 
 #define ETH_TYPE_IP4   0x0800
 #define ETH_TYPE_ARP   0x0806
@@ -63,13 +64,20 @@ struct ip_hdr {
     uint8_t ttl, ecn;
     uint8_t hdr_b;  /* header with options or extensions; a larger one is refused */
     uint16_t total; /* length of header and payload, as the header says */
-    bool fragment;  /* a part of a datagram: offset or more-fragments */
+    bool fragment;  /* a part of a datagram: offset or more-fragments; then: */
+    bool frag_more;
+    uint16_t frag_off; /* bytes */
+    uint32_t frag_id;
+    uint8_t
+        nh_at; /* IPv6: where it says that a fragment header follows; that is the last of hdr_b */
 };
 
 enum ip_result { IP_OK, IP_BAD, IP_BAD_CSUM };
 
 enum ip_result ip4_parse(struct span packet, struct ip_hdr *out);
 enum ip_result ip6_parse(struct span packet, struct ip_hdr *out);
+/* The same of a packet of whole_b bytes of which `head` is at hand: its headers have to be there. */
+enum ip_result ip6_parse_head(struct span head, uint32_t whole_b, struct ip_hdr *out);
 
 /* TTL 64, DF, ID 0 (RFC 6864), checksum complete. */
 void ip4_write(uint8_t *to, const struct ip_addr *src, const struct ip_addr *dst, uint8_t proto,

@@ -208,7 +208,7 @@ static bool ack_in_range(struct tcp *t, struct tcp_conn *c, const struct tcp_seg
 {
     if (seq_gt(s->ack, c->snd_nxt)) {
         tcp_count(t, TCP_CTR_FUTURE_ACK);
-        if (s->len || tcp_take_challenge(t)) {
+        if (s->len || tcp_take_challenge(t, &c->tuple.raddr)) {
             c->flags |= TCPF_ACK_NOW;
             tcp_want_out(t, c);
         }
@@ -216,7 +216,7 @@ static bool ack_in_range(struct tcp *t, struct tcp_conn *c, const struct tcp_seg
     }
     if (seq_lt(s->ack, c->snd_una - c->snd_wnd_max)) {
         tcp_count(t, TCP_CTR_OLD_ACK);
-        if (tcp_take_challenge(t)) {
+        if (tcp_take_challenge(t, &c->tuple.raddr)) {
             c->flags |= TCPF_ACK_NOW;
             tcp_want_out(t, c);
         }

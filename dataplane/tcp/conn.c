@@ -88,7 +88,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint
     struct tcp_conn *c = (struct tcp_conn *)pool_get(&t->conns);
 
     if (!c) {
-        tcp_count(t, TCP_CTR_NO_CONN_SLOT);
+        tcp_at_bound(t, TCP_CTR_NO_CONN_SLOT, BOUND_CONNS, &tuple->raddr);
         return NULL;
     }
     memset(c, 0, sizeof(*c));
@@ -279,13 +279,8 @@ static uint32_t op_tx_space(struct stream *s)
         return 0;
     space = c->tx_b < limit ? limit - c->tx_b : 0;
     bufs = c->tx_n < TCP_TX_SEGS_MAX ? TCP_TX_SEGS_MAX - c->tx_n : 0;
-    free_bufs = nbuf_pool_free(t->env.pool);
-    /* Receiving, headers and ACKs must go on when writers have taken their part. */
-    free_bufs = free_bufs > t->pool_reserve ? free_bufs - t->pool_reserve : 0;
-    if (t->tx_used_b >= t->set.tx_budget_b)
-        bufs = 0;
-    if (free_bufs < bufs)
-        bufs = free_bufs;
+    free_bufs = tcp_bufs_to_write(t, &c->tuple.raddr);
+    bufs = free_bufs < bufs ? free_bufs : bufs;
     if ((uint64_t)bufs * c->snd_mss < space) {
         space = bufs * c->snd_mss;
         if (c->tx_b == 0) /* no ACK will tell when memory is there again: ask */
@@ -314,7 +309,7 @@ struct nbuf *tcp_tx_new(struct tcp *t, struct tcp_conn *c)
     struct tseg *g;
 
     if (!m) {
-        tcp_count(t, TCP_CTR_NO_BUFFER);
+        tcp_at_bound(t, TCP_CTR_NO_BUFFER, BOUND_BUFFERS, &c->tuple.raddr);
         return NULL;
     }
     g = tseg_of(m);
@@ -416,7 +411,7 @@ static void too_many_orphans(struct tcp *t)
         struct tcp_conn *c = (struct tcp_conn *)pool_at(&t->conns, i);
 
         if (pool_live(&t->conns, i) && (c->flags & (TCPF_ORPHAN | TCPF_DEAD)) == TCPF_ORPHAN) {
-            tcp_count(t, TCP_CTR_ABORT_ORPHAN);
+            tcp_at_bound(t, TCP_CTR_ABORT_ORPHAN, BOUND_CLOSING, &c->tuple.raddr);
             tcp_send_rst(t, c);
             tcp_conn_kill(t, c, STREAM_WHY_LOCAL);
             return;

@@ -16,7 +16,7 @@ static void challenge(struct tcp *t, struct tcp_conn *c)
         tcp_count(t, TCP_CTR_CHALLENGE_SKIP);
         return;
     }
-    if (!tcp_take_challenge(t))
+    if (!tcp_take_challenge(t, &c->tuple.raddr))
         return;
     c->challenge_ms = t->now_ms ? t->now_ms : 1;
     ack_now(t, c);

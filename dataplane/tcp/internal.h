@@ -289,6 +289,14 @@ static inline void tcp_count(struct tcp *t, enum tcp_counter c)
     ctr_add(&t->ctr[c], 1);
 }
 
+/* Counts, and says so in the log, now and then. */
+static inline void tcp_at_bound(struct tcp *t, enum tcp_counter c, enum bound b,
+                                const struct ip_addr *peer)
+{
+    tcp_count(t, c);
+    bound_hit(t->env.log, b, peer);
+}
+
 static inline uint32_t tcp_ts_now(const struct tcp *t, uint32_t ts_off)
 {
     return t->now_ms + ts_off;
@@ -328,8 +336,11 @@ uint64_t tcp_hash(const struct tcp *t, const struct tcp_tuple *tuple);
 struct tcp_conn *tcp_find_conn(struct tcp *t, const struct tcp_tuple *tuple);
 void tcp_want_up(struct tcp *t, struct tcp_conn *c, uint8_t ev);
 void tcp_want_out(struct tcp *t, struct tcp_conn *c);
-bool tcp_take_rst(struct tcp *t);
-bool tcp_take_challenge(struct tcp *t);
+/* Buffers that writers may take now; what peer's connection waits for when there are none. */
+uint32_t tcp_bufs_to_write(struct tcp *t, const struct ip_addr *peer);
+/* peer: an example for the log when there is none left */
+bool tcp_take_rst(struct tcp *t, const struct ip_addr *peer);
+bool tcp_take_challenge(struct tcp *t, const struct ip_addr *peer);
 
 /* --- conn.c --- */
 extern const struct stream_ops tcp_stream_ops;

@@ -123,7 +123,7 @@ bool tcp_tx_split(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32_t n)
     uint32_t len = g->len - n;
 
     if (!rest) {
-        tcp_count(t, TCP_CTR_NO_BUFFER);
+        tcp_at_bound(t, TCP_CTR_NO_BUFFER, BOUND_BUFFERS, &c->tuple.raddr);
         return false;
     }
     MUST_HOT(n > 0 && n < g->len);
@@ -179,7 +179,7 @@ static struct nbuf *sendable(struct tcp *t, struct nbuf *m)
     }
     copy = nbuf_get(t->env.pool); /* the device still reads the headers in front of it */
     if (!copy) {
-        tcp_count(t, TCP_CTR_NO_BUFFER);
+        tcp_at_bound(t, TCP_CTR_NO_BUFFER, BOUND_BUFFERS, NULL);
         return NULL;
     }
     if (g->len)

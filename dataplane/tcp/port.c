@@ -162,7 +162,7 @@ uint16_t tcp_port_get(struct tcp *t, const struct ip_addr *laddr, const struct e
     if (l && l->count == 0)
         (void)from_time_wait(t, laddr, remote); /* gives it back to the list */
     if (!l || l->count == 0) {
-        tcp_count(t, TCP_CTR_NO_PORT);
+        tcp_at_bound(t, TCP_CTR_NO_PORT, BOUND_PORTS, &remote->addr);
         return 0;
     }
     i = rng_below(t->env.rng, l->count < FRONT ? l->count : FRONT);

@@ -26,7 +26,7 @@ struct nbuf *tcp_bare(struct tcp *t, const struct tcp_hdr_plan *p, uint8_t *hdr_
     struct nbuf *m = nbuf_get(t->env.pool);
 
     if (!m) {
-        tcp_count(t, TCP_CTR_NO_BUFFER);
+        tcp_at_bound(t, TCP_CTR_NO_BUFFER, BOUND_BUFFERS, NULL);
         return NULL;
     }
     *hdr_b = tcp_wire_size(p);
@@ -54,7 +54,7 @@ void tcp_reply_rst(struct tcp *t, const struct tcp_tuple *tuple, const struct tc
     struct tcp_hdr_plan p = {.wscale = -1};
 
     if ((s->flags & TCP_RST) || ip_is_multicast(&tuple->raddr) || ip_is_any(&tuple->raddr) ||
-        !tcp_take_rst(t))
+        !tcp_take_rst(t, &tuple->raddr))
         return;
     if (s->flags & TCP_ACK) {
         p.seq = s->ack;

@@ -60,7 +60,7 @@ static void note_dsack(struct tcp_conn *c, uint32_t from, uint32_t to)
 
 static void ooo_drop(struct tcp *t, struct tcp_conn *c, struct nbuf *m)
 {
-    tcp_count(t, TCP_CTR_OFO_DROP);
+    tcp_at_bound(t, TCP_CTR_OFO_DROP, BOUND_OUT_OF_ORDER, &c->tuple.raddr);
     charge(t, c, m);
     release(t, c, m);
 }
@@ -202,7 +202,7 @@ static bool take_piece(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32
     if (t->rx_used_b + nbuf_truesize(m) > t->set.rx_budget_b) {
         ooo_purge(t, c);
         if (t->rx_used_b + nbuf_truesize(m) > t->set.rx_budget_b) {
-            tcp_count(t, TCP_CTR_RCV_PRUNED);
+            tcp_at_bound(t, TCP_CTR_RCV_PRUNED, BOUND_RX_MEMORY, &c->tuple.raddr);
             nbuf_put(m);
             return false;
         }

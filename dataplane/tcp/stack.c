@@ -377,23 +377,34 @@ uint64_t tcp_next_deadline(const struct tcp *t)
                    earlier(tcp_req_deadline(t), tcp_tw_deadline(t)));
 }
 
-bool tcp_take_rst(struct tcp *t)
+bool tcp_take_rst(struct tcp *t, const struct ip_addr *peer)
 {
     if (t->rsts_left) {
         t->rsts_left--;
         return true;
     }
-    tcp_count(t, TCP_CTR_RST_LIMIT);
+    tcp_at_bound(t, TCP_CTR_RST_LIMIT, BOUND_RESETS, peer);
     return false;
 }
 
-bool tcp_take_challenge(struct tcp *t)
+bool tcp_take_challenge(struct tcp *t, const struct ip_addr *peer)
 {
     if (t->challenges_left) {
         t->challenges_left--;
         tcp_count(t, TCP_CTR_CHALLENGE);
         return true;
     }
-    tcp_count(t, TCP_CTR_CHALLENGE_SKIP);
+    tcp_at_bound(t, TCP_CTR_CHALLENGE_SKIP, BOUND_CHALLENGE_ACKS, peer);
     return false;
+}
+
+uint32_t tcp_bufs_to_write(struct tcp *t, const struct ip_addr *peer)
+{
+    uint32_t n = nbuf_pool_free(t->env.pool);
+
+    /* Receiving, headers and ACKs must go on when writers have taken their part. */
+    if (n > t->pool_reserve && t->tx_used_b < t->set.tx_budget_b)
+        return n - t->pool_reserve;
+    tcp_at_bound(t, TCP_CTR_TX_MEMORY, BOUND_TX_MEMORY, peer);
+    return 0;
 }

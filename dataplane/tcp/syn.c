@@ -260,11 +260,11 @@ static bool prefix_has_all(const struct tcp *t, const struct ip_addr *from)
 static struct tcp_req *new_req(struct tcp *t, const struct ip_addr *from)
 {
     if (prefix_count(t->prefixes, PREFIX_REQS, from) >= t->set.reqs_per_prefix) {
-        tcp_count(t, TCP_CTR_PREFIX_COOKIES);
+        tcp_at_bound(t, TCP_CTR_PREFIX_COOKIES, BOUND_REQS_PREFIX, from);
         return NULL;
     }
     if (t->reqs.used >= t->reqs.cap) {
-        tcp_count(t, TCP_CTR_REQ_FULL);
+        tcp_at_bound(t, TCP_CTR_REQ_FULL, BOUND_REQS, from);
         return NULL;
     }
     return (struct tcp_req *)pool_get(&t->reqs);
@@ -293,7 +293,7 @@ void tcp_syn_arrives(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash
         return;
     }
     if (prefix_has_all(t, &tuple->raddr)) {
-        tcp_count(t, TCP_CTR_PREFIX_DROP);
+        tcp_at_bound(t, TCP_CTR_PREFIX_DROP, BOUND_CONNS_PREFIX, &tuple->raddr);
         return;
     }
     r = new_req(t, &tuple->raddr);
@@ -359,7 +359,7 @@ static void open_conn(struct tcp *t, struct tcp_conn *c, const struct tcp_listen
     prefix_add(t->prefixes, PREFIX_CONNS, &c->tuple.raddr, 1);
     tcp_count(t, TCP_CTR_PASSIVE_OPENS);
     if (!l->used || !l->accept(l->ctx, &c->s, &c->tuple)) {
-        tcp_count(t, TCP_CTR_ACCEPT_REFUSED);
+        tcp_at_bound(t, TCP_CTR_ACCEPT_REFUSED, BOUND_CLIENTS, &c->tuple.raddr);
         stream_set_owner(&c->s, NULL, NULL);
         stream_abort(&c->s);
         nbuf_put_chain(m);
@@ -480,7 +480,12 @@ bool tcp_cookie_ack(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash,
         return false;
     }
     req_from_cookie(t, &r, tuple, hash, s, mss);
-    c = prefix_has_all(t, &tuple->raddr) ? NULL : make_conn(t, &r);
+    if (prefix_has_all(t, &tuple->raddr)) {
+        tcp_at_bound(t, TCP_CTR_PREFIX_DROP, BOUND_CONNS_PREFIX, &tuple->raddr);
+        nbuf_put_chain(m);
+        return true;
+    }
+    c = make_conn(t, &r);
     if (!c || !flow_add(&t->flow, hash, flow_value(FLOW_CONN, pool_index(&t->conns, c)))) {
         if (c)
             pool_put(&t->conns, c);

@@ -56,7 +56,7 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
 
     tcp_count(t, TCP_CTR_TW);
     if (!w) {
-        tcp_count(t, TCP_CTR_TW_OVERFLOW);
+        tcp_at_bound(t, TCP_CTR_TW_OVERFLOW, BOUND_TIME_WAIT, &c->tuple.raddr);
         tcp_tw_remove(t, at(t, t->tw_fifo.head));
         w = (struct tcp_tw *)pool_get(&t->tws);
     }
@@ -104,7 +104,7 @@ void tcp_tw_segment(struct tcp *t, struct tcp_tw *w, uint64_t hash, const struct
     }
     if (s->has_ts && w->ts_off && seq_gt(s->tsval, w->ts_recent))
         w->ts_recent = s->tsval;
-    if (tcp_take_challenge(t))
+    if (tcp_take_challenge(t, &w->tuple.raddr))
         tcp_reply_ack(t, &w->tuple, w->snd_nxt, w->rcv_nxt, 0, w->ts_off != 0,
                       tcp_ts_now(t, w->ts_off), w->ts_recent);
 }

@@ -29,6 +29,8 @@ static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, 
     if (c->peer) {
         x.has_peer = 1;
         memcpy(x.peer_id, peer_id(c->peer), sizeof(x.peer_id));
+        if (c->core->args.met)
+            c->core->args.met(c->core->args.ctx, c->peer);
     }
     memcpy(ticket + in_len, &x, sizeof(x));
     memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);

@@ -245,7 +245,7 @@ static void bench_list(const struct cert *issuer, const struct cert *leaf, uint3
         begin = __rdtsc();
         for (uint32_t k = 0; k < CRL_LOOKS; k++) {
             asked.serial = span_of(serials[k], SERIAL_B);
-            if (crl_ask(c, &asked, now_s) != CRL_GOOD)
+            if (crl_ask(c, NULL, &asked, now_s) != CRL_GOOD)
                 die("a serial that is not on the list was found on it", NULL);
         }
         took[i] = __rdtsc() - begin;
@@ -253,7 +253,7 @@ static void bench_list(const struct cert *issuer, const struct cert *leaf, uint3
     snprintf(what, sizeof(what), "a look into a list of %u serials (%llu MB)", crl_count(c),
              (unsigned long long)(crl_bytes(c) >> 20));
     say(what, rounds, CRL_LOOKS);
-    crl_free(c);
+    crl_unref(c);
 }
 
 int main(int argc, char **argv)

@@ -100,6 +100,24 @@ def reconfigure(change):
     return old
 
 
+def restart(change=None, tap=False):
+    """The appliance again, by change(text) of its configuration: for what is fixed at start. tap: on a TAP device
+    instead of a packet socket, for what the kernel does not leave alone on that."""
+    env, conf = dict(os.environ), os.environ["DEMO_CONF"]
+    if change or tap:
+        env["DEMO_CONF"] = RUN + "/changed.conf"
+        with open(conf) as f, open(env["DEMO_CONF"], "w") as to:
+            text = f.read().replace("af_packet:gw0", "tap:gwtap0") if tap else f.read()
+            to.write(change(text) if change else text)
+    run(TOP + "/deploy/demo.sh", "restart", env=env)
+    if tap:
+        net = os.environ.get("DEMO_NS", "sallyport") + "-net"
+        run("ip", "-n", net, "link", "set", "gwtap0", "master", "br0", "up")
+    until(lambda: ctl("status", ok=False).get("ok"))
+    for a in GATEWAY[0], "fd00:77::1":  # it may have another MAC address now
+        run("ip", "neigh", "flush", "to", a)
+
+
 class Response:
     def __init__(self, status, fields, body):
         self.status, self.fields, self.body = status, fields, body

@@ -23,7 +23,7 @@ if [ $# = 0 ]; then
     "$top/deploy/demo.sh" down
 fi
 "$top/deploy/demo/pki.sh" "$top/build/demo/pki"
-mkdir -p "$run"
+mkdir -p "$run/crl-cache"
 "$here/crl.sh" "$top/build/demo/pki" "$run/clients.crl"
 "$top/deploy/demo.sh" up > /dev/null
 ip netns exec "$NS_WEB" /usr/bin/python3 "$here/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
@@ -34,8 +34,9 @@ sane() {
         { head -n 200 "$run/sallyport.out"; exit 1; }
 }
 
-[ $# -gt 0 ] || set -- test_tls.py test_http.py test_proxy.py test_revocation.py test_views.py test_identity.py \
-    test_ca_names.py test_tickets.py test_ip6.py test_transfer.py test_observe.py test_control.py
+[ $# -gt 0 ] || set -- test_tls.py test_http.py test_proxy.py test_revocation.py test_crl_url.py test_views.py test_identity.py \
+    test_ca_names.py test_tickets.py test_ip6.py test_transfer.py test_observe.py \
+    test_bounds.py test_fragments.py test_control.py
 for t in "$@"; do
     printf -- '--- %s\n' "$t"
     ip netns exec "$NS_CLIENT" /usr/bin/python3 "$here/$(basename "$t")" || { (sane); tail -n 40 "$run/error.log"; exit 1; }

@@ -2,8 +2,8 @@
 
 #include "base/siphash.h"
 #include "crypto/ca_names.h"
-#include "crypto/ticket.h"
 #include "crypto/identity.h"
+#include "crypto/ticket.h"
 #include "crypto/tls_ctx.h"
 #include "crypto/trust.h"
 
@@ -15,6 +15,16 @@ struct fake_crypto fake_crypto;
 struct trust {
     uint32_t refs;
     char name[256];
+    uint8_t id[32], plain_id[32];
+    bool later;
+    uint32_t lists;
+};
+
+struct crl {
+    uint32_t refs, count;
+    char issuer[32];
+    int number;
+    long long this_s, next_s;
     uint8_t id[32];
 };
 
@@ -80,6 +90,9 @@ res trust_load(const struct trust_source *src, struct report *report, struct tru
         good &= take_file(t->id, src->intermediate_files[i], report);
     mix(t->id, &src->partial_chain, sizeof(bool));
     mix(t->id, &src->anchor_expiry, sizeof(bool));
+    mix(t->id, &src->crl_later, sizeof(bool));
+    memcpy(t->plain_id, t->id, 32);
+    t->later = src->crl_later;
     if (!good) {
         free(t);
         return ERR(FAIL);
@@ -112,6 +125,125 @@ const uint8_t *trust_id(const struct trust *t)
 const char *trust_name(const struct trust *t)
 {
     return t->name;
+}
+
+uint32_t fake_trust_lists(const struct trust *t)
+{
+    return t->later ? t->lists : UINT32_MAX;
+}
+
+res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count, struct trust **out)
+{
+    struct trust *with;
+
+    if (count == 0 && t->lists == 0) {
+        *out = trust_ref(t);
+        return OK;
+    }
+    with = (struct trust *)malloc(sizeof(*with));
+    if (!with)
+        return ERR(NOMEM);
+    *with = *t;
+    with->refs = 1;
+    with->lists = (uint32_t)count;
+    memcpy(with->id, with->plain_id, 32);
+    for (size_t i = 0; i < count; i++)
+        mix(with->id, lists[i]->id, 32);
+    fake_crypto.trusts++;
+    *out = with;
+    return OK;
+}
+
+/* --- lists --- */
+
+/* "crl ISSUER NUMBER THIS NEXT COUNT", one a line; nobody has signed those of "stranger". */
+res revocation_read(const struct trust *const *signers, size_t signer_count, struct span text,
+                    struct sb *why, struct crl **lists, size_t max, size_t *count)
+{
+    char copy[4096], *save = NULL;
+
+    (void)signers, (void)max;
+    *count = 0;
+    snprintf(copy, sizeof(copy), "%.*s", (int)text.len, text.len ? (const char *)text.p : "");
+    for (char *l = strtok_r(copy, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+        struct crl *c = (struct crl *)calloc(1, sizeof(*c));
+
+        c->refs = 1;
+        fake_crypto.crls++;
+        lists[(*count)++] = c;
+        mix(c->id, l, strlen(l));
+        if (sscanf(l, "crl %31s %d %lld %lld %u", c->issuer, &c->number, &c->this_s, &c->next_s,
+                   &c->count) != 5 ||
+            strcmp(c->issuer, "stranger") == 0 || signer_count == 0) {
+            sb_str(why, "fake: no list");
+            while (*count)
+                crl_unref(lists[--*count]);
+            return ERR(INVALID);
+        }
+    }
+    return OK;
+}
+
+struct crl *crl_ref(struct crl *c)
+{
+    c->refs++;
+    return c;
+}
+
+void crl_unref(struct crl *c)
+{
+    if (--c->refs == 0) {
+        fake_crypto.crls--;
+        free(c);
+    }
+}
+
+const uint8_t *crl_id(const struct crl *c)
+{
+    return c->id;
+}
+
+uint32_t crl_count(const struct crl *c)
+{
+    return c->count;
+}
+
+int64_t crl_next_s(const struct crl *c)
+{
+    return c->next_s;
+}
+
+int64_t crl_this_s(const struct crl *c)
+{
+    return c->this_s;
+}
+
+bool crl_same_scope(const struct crl *a, const struct crl *b)
+{
+    return strcmp(a->issuer, b->issuer) == 0;
+}
+
+bool crl_older(const struct crl *a, const struct crl *b)
+{
+    return a->number < b->number || a->this_s < b->this_s;
+}
+
+size_t crl_points(struct span extension, struct span *urls, size_t max)
+{
+    (void)extension, (void)urls, (void)max;
+    return 0;
+}
+
+uint32_t trust_entry_count(const struct trust *t)
+{
+    (void)t;
+    return 0;
+}
+
+const struct trust_entry *trust_entry_at(const struct trust *t, uint32_t index)
+{
+    (void)t, (void)index;
+    return NULL;
 }
 
 const struct allow *trust_direct(const struct trust *t)
@@ -181,6 +313,12 @@ void identity_unref(struct identity *id)
         fake_crypto.identities--;
         free(id);
     }
+}
+
+struct identity *identity_ref(struct identity *id)
+{
+    id->refs++;
+    return id;
 }
 
 /* --- profiles --- */

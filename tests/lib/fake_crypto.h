@@ -9,9 +9,13 @@
 #include <stdint.h>
 
 extern struct fake_crypto {
-    uint32_t trusts, identities, profiles; /* alive */
+    uint32_t trusts, identities, profiles, crls; /* alive */
     uint32_t profiles_made, files_read;
     bool last_for_server, last_for_client;
 } fake_crypto;
+
+/* Lists that were fetched for this set; UINT32_MAX: none are wanted. */
+struct trust;
+uint32_t fake_trust_lists(const struct trust *t);
 
 #endif

@@ -55,7 +55,8 @@ static inline void site_end(struct site *s)
 /* Nothing of the crypto is left behind. */
 static inline bool site_clean(void)
 {
-    return fake_crypto.trusts == 0 && fake_crypto.identities == 0 && fake_crypto.profiles == 0;
+    return fake_crypto.trusts == 0 && fake_crypto.identities == 0 && fake_crypto.profiles == 0 &&
+           fake_crypto.crls == 0;
 }
 
 #endif

@@ -45,6 +45,11 @@ static const struct row rows[] = {
     {"identities = ( { name = \"gw\"; cert = \"a\"; },\n { name = \"gw-client\"; cert = \"c\"; key = \"k\"; } );", 1, "identities[gw].key: is missing"},
     {"ports = ( );",                                 1, "ports: an empty list"},
 
+    /* URLs, folders */
+    {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_url = \"ldap://a/\"; } );", 2, "\"ldap://a/\": it begins neither with http://"},
+    {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_url = [ \"http://a/\", \"http://me:pw@a/\" ]; } );", 2, "it carries a user's name"},
+    {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_timeout = 0; } );", 2, "crl_timeout: 0 is below 100ms"},
+
     /* types */
     {"cores = true;",                                1, "true is not \"auto\", a number, or a list of CPU numbers"},
     {"cores = \"all\";",                             1, "\"all\" is not \"auto\""},
