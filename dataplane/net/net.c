@@ -176,11 +176,23 @@ static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const s
     handoff_tell(&nc->net->handoff, nc->core, &item);
 }
 
+static void env_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
+{
+    const struct handoff_news item = {.ip = *ip, .port = port, .what = HANDOFF_CONFLICT};
+    struct net_core *nc = (struct net_core *)ctx;
+
+    handoff_tell(&nc->net->handoff, nc->core, &item);
+}
+
 static void on_news(void *ctx, const struct handoff_news *item)
 {
     struct net_core *nc = (struct net_core *)ctx;
+    uint64_t now_ns = nc->now_ns;
 
-    l3_heard(nc->l3, item->port, &item->ip, &item->mac, item->what == HANDOFF_ANSWER, nc->now_ns);
+    if (item->what == HANDOFF_CONFLICT)
+        (void)l3_conflict(nc->l3, item->port, &item->ip, now_ns);
+    else
+        l3_heard(nc->l3, item->port, &item->ip, &item->mac, item->what == HANDOFF_ANSWER, now_ns);
 }
 
 /* --- receiving --- */
@@ -330,7 +342,7 @@ static res make_rings(struct net *n, struct rng *rng, struct report *report)
     return r;
 }
 
-static res make_cores(struct net *n, const struct net_config *cfg, struct report *report)
+static res make_cores(struct net *n, struct report *report)
 {
     for (uint32_t i = 0; i < n->cores; i++) {
         char name[RTE_MEMPOOL_NAMESIZE];
@@ -353,7 +365,6 @@ static res make_cores(struct net *n, const struct net_config *cfg, struct report
             return ERR(NOMEM);
         }
     }
-    (void)cfg;
     return OK;
 }
 
@@ -402,7 +413,7 @@ res net_start(const struct net_config *cfg, struct report *report, struct net **
     r = make_rings(n, &rng, report);
     n->handoff.reassembly = cfg->reassembly;
     if (IS_OK(r))
-        r = make_cores(n, cfg, report);
+        r = make_cores(n, report);
     if (IS_OK(r))
         r = open_ports(n, cfg, report);
     if (!IS_OK(r)) {
@@ -460,6 +471,7 @@ res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng
                          .tcp = env_tcp,
                          .icmp_error = env_icmp,
                          .heard = nc->net->cores > 1 ? env_heard : NULL,
+                         .conflict = nc->net->cores > 1 ? env_conflict : NULL,
                          .elsewhere = nc->net->cores > 1 ? env_elsewhere : NULL,
                          .reassembles = nc->net->handoff.reassembly,
                          .announces = nc->core == 0};

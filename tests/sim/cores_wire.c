@@ -78,6 +78,7 @@ void cores_transmit(struct cores_core *c, struct nbuf *m)
         len += nbuf_len(i);
     }
     nbuf_put_chain(m);
+    c->gave++;
     copy_frame(c, span_of(f, len), true);
     wire_send(c, span_of(f, len));
 }

@@ -239,7 +239,44 @@ static void the_gateway_fails_over(void)
     }
 }
 
+/* How many cores of a host use an address. */
+static uint32_t users(const struct cores_host *h, const struct ip_addr *a)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < h->cores; i++)
+        n += l3_is_local(h->core[i].l3, a);
+    return n;
+}
+
+/* T-127 RFC 4862 5.4.5, RFC 5227 2.1: two hosts have one address: it is taken out of use, and in the
+ * end all cores of one have it alone */
+static void an_address_of_two_hosts(void)
+{
+    struct cores_config cfg = {
+        .seed = T_SEED, .same_address = true, .host = {{4, 4, SPREAD_ANY}, {3, 2, SPREAD_ANY}}};
+    struct cores_world *w = cores_new(&cfg);
+    struct cores_host *a = &w->host[0], *b = &w->host[1];
+    const struct ip_addr *both[] = {&a->addr4[0], &a->addr6[0]};
+
+    cores_idle(w, 3000000000ULL);
+    for (size_t i = 0; i < ARRAY_LEN(both); i++)
+        T_OK(users(a, both[i]) % 4 == 0 && users(b, both[i]) % 3 == 0 &&
+             users(a, both[i]) + users(b, both[i]) < 7);
+    T_EQ(users(a, &a->addr6[1]), 4);
+    T_EQ(users(b, &b->addr4[1]), 3);
+    T_OK(cores_net(a, NET_CTR_ADDRESS_HELD) + cores_net(b, NET_CTR_ADDRESS_HELD) > 0);
+    cores_idle(w, 300000000000ULL);
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        uint32_t of_a = users(a, both[i]), of_b = users(b, both[i]);
+
+        T_OK((of_a == 4 && of_b == 0) || (of_a == 0 && of_b == 3));
+    }
+    end(w);
+}
+
 #define TESTS(X)                  \
+    X(an_address_of_two_hosts)    \
     X(the_gateway_fails_over)     \
     X(packets_come_to_any_queue)  \
     X(answers_reach_their_opener) \
