@@ -1,5 +1,7 @@
 #include "sim/cores.h"
 
+#include "sim/cut.h"
+
 #include "base/must.h"
 
 #include <pthread.h>
@@ -55,8 +57,9 @@ static uint32_t queue_of(struct cores_host *to, struct rng *rng, struct span f, 
     return steer_owner_of_hash(&to->device, meta->hash) % to->queues;
 }
 
-static void wire_send(struct cores_core *c, struct span f)
+static void wire_send(void *ctx, struct span f)
 {
+    struct cores_core *c = (struct cores_core *)ctx;
     struct cores_world *w = c->host->world;
     struct cores_host *to = other(c->host);
     struct wired meta;
@@ -93,7 +96,11 @@ static void transmit(struct cores_core *c, struct nbuf *m)
     }
     nbuf_put_chain(m);
     copy_frame(c, span_of(f, len), true);
-    wire_send(c, span_of(f, len));
+    if (c->host->world->cfg.cut_b)
+        cut_frame(span_of(f, len), c->host->world->cfg.cut_b, c->id << 13 | (c->cut_id++ & 0x1fff),
+                  wire_send, c);
+    else
+        wire_send(c, span_of(f, len));
 }
 
 /* A router on the way: the packet is too large for what comes next (RFC 1191 3, RFC 8201 3). */
@@ -231,6 +238,18 @@ static void env_confirm(void *ctx, const struct ip_addr *dst)
     struct cores_core *c = (struct cores_core *)ctx;
 
     l3_confirm(c->l3, dst, c->now_ns);
+}
+
+static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+    uint32_t owner, hash;
+
+    if (!handoff_owner(&c->host->handoff, c->id, m, &owner, &hash) || owner == c->id)
+        return false;
+    count(c, handoff_give(&c->host->handoff, c->id, owner, m, port, false) ? NET_CTR_STEER_OUT
+                                                                           : NET_CTR_STEER_DROPPED);
+    return true;
 }
 
 /* --- a core's turn --- */
@@ -404,6 +423,8 @@ static void core_open(struct cores_core *c, uint64_t seed)
                         .tcp = env_tcp,
                         .icmp_error = env_icmp,
                         .heard = c->host->cores > 1 ? env_heard : NULL,
+                        .elsewhere = c->host->cores > 1 ? env_elsewhere : NULL,
+                        .reassembles = cfg->cut_b > 0,
                         .announces = c->id == 0};
     struct tcp_env tcp = {.ctx = c,
                           .pool = &c->pool,
@@ -480,6 +501,7 @@ struct cores_world *cores_new(const struct cores_config *cfg)
             h->addr6[k] = (struct ip_addr){{0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(1 + 16 * i + k)}};
         }
         MUST(IS_OK(handoff_init(&h->handoff, h->cores, &rng)));
+        h->handoff.reassembly = cfg->cut_b > 0;
         device_key(h);
     }
     for (uint32_t i = 0; i < 2; i++) {

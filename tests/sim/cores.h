@@ -60,6 +60,7 @@ struct cores_core {
     uint64_t now_ns;
     struct cores_plan plan;
     uint32_t open; /* connections of its own, not done */
+    uint32_t cut_id;
     struct cores_stats stats;
 };
 
@@ -82,7 +83,9 @@ struct cores_config {
     } host[2];
     uint32_t loss;     /* per million */
     uint16_t path_mtu; /* larger packets are refused by a router that says so; 0: none are */
-    bool by_gateway;   /* the first host reaches the second by its first address, as a gateway */
+    uint16_t
+        cut_b; /* TCP packets with more payload are cut into fragments of so much; 0: none is */
+    bool by_gateway; /* the first host reaches the second by its first address, as a gateway */
     const struct tcp_settings *settings;
 };
 
