@@ -74,6 +74,7 @@ static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct 
                            .number = c->last_gen + 1,
                            .cores = c->dp_cfg.core_count,
                            .now_s = ctl_wall_s(),
+                           .staples = c->staples,
                            .pushed = &c->pushed,
                            .crls = c->crls,
                            .renew = *cfg == (c->now ? c->now->cfg : NULL),
@@ -109,11 +110,18 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     if (IS_OK(r))
         r = fetch_new(CTL_FETCHES, &c->fetch);
     if (IS_OK(r))
+        r = staples_new(c->fetch, &c->elog, &c->staples);
+    if (IS_OK(r))
+        r = ocsp_table_new(OCSP_CACHE_MAX, &c->ocsp_table);
+    if (IS_OK(r))
+        r = ocsp_cache_new(c->fetch, &c->elog, c->ocsp_table, &c->ocsp);
+    if (IS_OK(r))
         r = load(file, report, &cfg);
     if (IS_OK(r))
         r = crls_new(c->fetch, &c->elog, cfg->control->crl_cache, &c->crls);
     if (IS_OK(r))
         r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
+    c->dp_cfg.ocsp = c->ocsp_table;
     if (IS_OK(r))
         r = build(c, &cfg, report, &c->now);
     if (IS_OK(r))
@@ -173,6 +181,7 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
         r = dp_publish(c->dp, &next->snap, CTL_PUBLISH_MS, &old, &c->adopted_ns);
     if (IS_OK(r)) {
         c->loaded_s = ctl_wall_s();
+        staples_use(c->staples, next);
         wait_effect(c, next->snap.gen);
         return OK;
     }
@@ -197,7 +206,6 @@ void ctl_close(struct ctl *c)
     if (!c)
         return;
     crls_free(c->crls);
-    fetch_free(c->fetch);
     if (c->stop.begun)
         pthread_join(c->stop.thread, NULL);
     if (c->dp) {
@@ -207,6 +215,10 @@ void ctl_close(struct ctl *c)
         dp_free(c->dp);
         c->dp = NULL;
     }
+    staples_free(c->staples);
+    ocsp_cache_free(c->ocsp);
+    ocsp_table_free(c->ocsp_table); /* cores are gone */
+    fetch_free(c->fetch);
     while (c->retired) {
         struct gen *g = c->retired;
 
@@ -441,6 +453,10 @@ bool ctl_tick(struct ctl *c)
     bool stopped = __atomic_load_n(&c->stop.done, __ATOMIC_ACQUIRE);
     bool busy = ctl_drain(c);
 
+    if (c->state == CTL_RUNNING) {
+        staples_tick(c->staples, ctl_wall_s());
+        ocsp_cache_tick(c->ocsp, ctl_wall_s(), c->now);
+    }
     reap(c);
     if (c->state == CTL_RUNNING && crls_turn(c->crls, crls_mono_ms()))
         renew(c);

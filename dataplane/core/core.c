@@ -51,6 +51,13 @@ static void glue_confirm(void *ctx, const struct ip_addr *dst)
     l3_confirm(net_core_l3(c->net), dst, c->now_ns);
 }
 
+static void glue_doubt(void *ctx, const struct ip_addr *dst)
+{
+    struct core *c = (struct core *)ctx;
+
+    l3_doubt(net_core_l3(c->net), dst, c->now_ns);
+}
+
 static void glue_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 {
     struct core *c = (struct core *)ctx;
@@ -86,6 +93,32 @@ static struct stream *glue_connect(void *ctx, const struct endpoint *to, uint32_
     return tcp_connect(c->tcp, &how, ops, owner, why);
 }
 
+static void glue_met(void *ctx, struct peer *peer)
+{
+    struct core *c = (struct core *)ctx;
+
+    ctr_add(&c->ctr[CORE_CTR_CHAINS_TOLD], gossip_tell(c->gossip, c->id, peer));
+}
+
+/* A certificate that nothing is known of: to the control side, which asks the responder. */
+static void glue_ask(void *ctx, const struct trust *trust, const struct cert *cert,
+                     const struct cert *issuer)
+{
+    struct core *c = (struct core *)ctx;
+    uint32_t size = (uint32_t)(sizeof(struct ocsp_rec) + cert->der.len + issuer->der.len);
+    struct ocsp_rec *rec = (struct ocsp_rec *)ring_reserve(&c->ring, OCSP_REC_KIND, size);
+
+    if (!rec)
+        return; /* counted there; whoever waits asks again */
+    memcpy(rec->trust_id, trust_id(trust), sizeof(rec->trust_id));
+    rec->cert_b = (uint32_t)cert->der.len;
+    rec->issuer_b = (uint32_t)issuer->der.len;
+    memcpy(rec->der, cert->der.p, cert->der.len);
+    memcpy(rec->der + cert->der.len, issuer->der.p, issuer->der.len);
+    ring_commit(&c->ring, size);
+    ctr_add(&c->ctr[CORE_CTR_OCSP_ASKED], 1);
+}
+
 /* --- life --- */
 
 static uint32_t offloads(const struct net *n)
@@ -105,7 +138,8 @@ static res make_tcp(struct core *c, const struct core_args *a)
                           .output = glue_output,
                           .route = glue_route,
                           .owns = glue_owns,
-                          .confirm = glue_confirm};
+                          .confirm = glue_confirm,
+                          .doubt = glue_doubt};
 
     tcp_settings_default(&set);
     set.conns_max = 2 * a->conns_max + 1024; /* clients, and as many to backends */
@@ -124,6 +158,7 @@ static res make_layers(struct core *c, const struct core_args *a)
                         .rng = &c->rng,
                         .log = &c->log,
                         .ring = &c->ring,
+                        .ocsp = a->ocsp,
                         .connect = glue_connect};
     struct px_bounds bounds = {.clients_max = a->conns_max,
                                .requests_max = a->conns_max,
@@ -137,9 +172,12 @@ static res make_layers(struct core *c, const struct core_args *a)
     c->wolf.rng = &c->rng;
     TRY(memo_new(MEMO_ENTRIES, &c->memo));
     TRY(peers_new(PEERS_ENTRIES, PEERS_BYTES, c->memo, &c->peers));
+    peers_use_ocsp(c->peers, a->ocsp, glue_ask, c);
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
     tls.tickets = &c->tickets;
+    tls.met = glue_met;
+    tls.ctx = c;
     TRY(tls_core_new(&tls, &c->tls));
     px.tls = c->tls;
     px.peers = c->peers;
@@ -165,6 +203,7 @@ res core_new(const struct core_args *a, struct report *report, struct core **out
     c->clock = a->clock;
     c->poll = a->poll;
     c->qsbr = a->qsbr;
+    c->gossip = a->gossip;
     c->published = a->published;
     c->net = net_core_of(dp_net(a->dp), a->id);
     c->now_ns = clock_now(c->clock);

@@ -93,6 +93,9 @@ bool l3_route(const struct l3 *l, const struct ip_addr *dst, struct ip_addr *src
 /* The next hop towards dst is alive. */
 void l3_confirm(struct l3 *l, const struct ip_addr *dst, uint64_t now_ns);
 
+/* What goes towards dst is not answered: is its next hop still there, and still the same? */
+void l3_doubt(struct l3 *l, const struct ip_addr *dst, uint64_t now_ns);
+
 bool l3_is_local(const struct l3 *l, const struct ip_addr *a);
 
 /* Questions to repeat, announcements. At most some per call. */

@@ -43,10 +43,9 @@ const struct ip_prefix *l3_own(const struct l3 *l, uint8_t port, const struct ip
 /* A small frame of our own, out at once. */
 void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t type,
                    struct span payload);
-void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nbuf *m,
-                uint16_t type, uint64_t now_ns);
-void l3_learn(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
-              bool answer, uint64_t now_ns);
+/* An IP packet as a frame, out at once. Takes m. */
+void l3_frame(struct l3 *l, uint8_t port, const struct mac *dst, struct nbuf *m, uint16_t type);
+const struct l3_route_entry *l3_route_for(const struct l3 *l, const struct ip_addr *dst);
 bool l3_martian(const struct ip_addr *src);
 /* Room for an IP header in front of m (payload), filled in; then out by route. */
 void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t proto,
@@ -68,6 +67,14 @@ MUST_CHECK res l3_start_fragments(struct l3 *l);
 /* A fragment that was asked for; m as for ip4_input, trimmed. NULL: nothing is whole, or not this core's. */
 struct nbuf *l3_fragment(struct l3 *l, uint8_t port, struct nbuf *m, const struct ip_hdr *h,
                          uint64_t now_ns);
+/* hop.c */
+/* An IP packet to whoever has the address `hop`, now or when that is known. Takes m. */
+void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nbuf *m,
+                uint64_t now_ns);
+void l3_learn(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+              bool answer, uint64_t now_ns);
+void hop_timers(struct l3 *l, uint64_t now_ns);
+uint64_t hop_next_deadline(const struct l3 *l);
 
 /* arp.c */
 void arp_input(struct l3 *l, uint8_t port, struct span body, uint64_t now_ns);

@@ -80,6 +80,9 @@ struct tcp_env {
 
     /* Forward progress towards dst (RFC 4861 7.3.1): its neighbour is alive. May be NULL. */
     void (*confirm)(void *ctx, const struct ip_addr *dst);
+
+    /* The opposite (RFC 1122 3.3.1.4): segments towards dst time out again and again. May be NULL. */
+    void (*doubt)(void *ctx, const struct ip_addr *dst);
 };
 
 /* Bounds and times of one core; tcp_settings_default() fills in reference values. */

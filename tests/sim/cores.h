@@ -83,9 +83,8 @@ struct cores_config {
     } host[2];
     uint32_t loss;     /* per million */
     uint16_t path_mtu; /* larger packets are refused by a router that says so; 0: none are */
-    uint16_t
-        cut_b; /* TCP packets with more payload are cut into fragments of so much; 0: none is */
-    bool by_gateway; /* the first host reaches the second by its first address, as a gateway */
+    uint16_t cut_b;    /* TCP segments that are larger come in fragments of so much; 0: whole */
+    bool by_gateway;   /* the first host reaches the second by its first address, as a gateway */
     const struct tcp_settings *settings;
 };
 
@@ -114,6 +113,21 @@ bool cores_run_threads(struct cores_world *w, uint32_t max_ms, void (*watch)(str
 struct cores_stats cores_stats(const struct cores_host *h);
 uint64_t cores_tcp(const struct cores_host *h, unsigned counter);
 uint64_t cores_net(const struct cores_host *h, enum l3_counter counter);
+
+/* --- between the files of this module --- */
+
+/* In front of each frame on the wire: what the device of the receiver says of it. */
+struct cores_wired {
+    uint32_t hash;
+    uint32_t hashed;
+};
+
+/* cores_wire.c */
+void cores_transmit(struct cores_core *c, struct nbuf *m); /* takes m */
+uint32_t cores_poll_wire(struct cores_core *c);
+
+/* cores.c */
+void cores_received(struct cores_core *c, struct span f, const struct cores_wired *meta);
 
 /* cores_app.c: the ends of connections */
 void cores_app_listen(struct cores_core *c);

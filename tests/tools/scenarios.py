@@ -14,15 +14,12 @@ BEGIN, END = "<!-- scenarios: generated -->", "<!-- end -->"
 
 # Proven by tests of other kinds.
 ELSEWHERE = [
-    ("T-23", "-", "a port of a listener is never used to connect from", "not tried: other end points cannot collide"),
     ("T-42", "RFC 894", "padding behind an IP packet is no data", "tests/unit/test_l3.c headers_are_judged"),
     ("T-57", "-", "segmentation offload", "all scenarios run a second time with it (scenarios_*_tso)"),
-    ("T-112", "RFC 6191", "our connect takes up a tuple in TIME_WAIT", "left out: the tuple stays taken"),
     ("T-120", "-", "many timers and a jump of the clock", "tests/unit/test_wheel.c a_call_fires_no_more_than_it_may"),
     ("T-121", "-", "timers against a sorted list", "tests/unit/test_wheel.c a_million_random_steps_agree_..."),
     ("T-122", "RFC 792, 4443", "echo", "tests/unit/test_l3.c echo_is_answered, tests/e2e/test_ip6.py"),
     ("T-125", "RFC 826, 5227", "ARP: resolving, silence, poison, announcements", "tests/unit/test_l3.c"),
-    ("T-126", "RFC 4861 7.3", "the gateway's address changes", "open"),
     ("T-127", "RFC 4861, 4862", "hop limit 254, address conflict", "open"),
     ("T-128", "RFC 5722", "fragments: dropped, or put together by `ip.reassembly`", "tests/unit/test_reasm.c, tests/e2e/test_fragments.py"),
     ("T-129", "RFC 8200 4", "IPv6 extension headers", "open; fuzzed by tests/fuzz/packet.c"),

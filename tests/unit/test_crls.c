@@ -594,15 +594,15 @@ static void times_have_their_bounds(void)
     }
 }
 
-#define TESTS(X)                                                                                   \
-    X(a_list_is_fetched_and_used)                                                                  \
-    X(what_has_not_changed_makes_no_generation)                                                    \
-    X(what_is_not_good_changes_nothing) X(failures_are_told_and_come_less_often)                   \
-        X(who_does_not_answer_is_given_up) X(a_list_of_another_ca_is_held_beside)                  \
-            X(an_expired_list_is_kept_and_told_of) X(a_reload_keeps_what_is_held)                  \
-                X(a_request_under_way_may_be_forgotten) X(lists_do_not_wait_for_files)             \
-                    X(a_generation_that_is_not_taken_is_tried_again)                               \
-                        X(the_cache_has_them_after_a_restart) X(one_url_of_two_sets_is_asked_once) \
-                            X(lists_that_nothing_checks_are_not_fetched) X(the_command_shows_it)   \
-                                X(times_have_their_bounds)
+#define TESTS(X)                                                                                \
+    X(a_list_is_fetched_and_used)                                                               \
+    X(what_has_not_changed_makes_no_generation)                                                 \
+    X(what_is_not_good_changes_nothing)                                                         \
+    X(failures_are_told_and_come_less_often) X(who_does_not_answer_is_given_up)                 \
+        X(a_list_of_another_ca_is_held_beside) X(an_expired_list_is_kept_and_told_of)           \
+            X(a_reload_keeps_what_is_held) X(a_request_under_way_may_be_forgotten)              \
+                X(lists_do_not_wait_for_files) X(a_generation_that_is_not_taken_is_tried_again) \
+                    X(the_cache_has_them_after_a_restart) X(one_url_of_two_sets_is_asked_once)  \
+                        X(lists_that_nothing_checks_are_not_fetched) X(the_command_shows_it)    \
+                            X(times_have_their_bounds)
 T_MAIN("crls", TESTS)
