@@ -69,6 +69,8 @@ enum { CFG_BAD_HTTP, CFG_BAD_TLS, CFG_BAD_AS_NONE };
 enum { CFG_MISSING_HTTP, CFG_MISSING_TLS };
 enum { CFG_CA_NAMES_ALL, CFG_CA_NAMES_NONE, CFG_CA_NAMES_FILES };
 enum { CFG_CRL_NONE, CFG_CRL_LEAF, CFG_CRL_CHAIN };
+enum { CFG_OCSP_OFF, CFG_OCSP_LEAF, CFG_OCSP_CHAIN };
+enum { CFG_OCSP_DENY, CFG_OCSP_ALLOW, CFG_OCSP_HOLD };
 enum { CFG_CRL_DENY, CFG_CRL_ALLOW };
 enum { CFG_REQUIRE_NONE, CFG_REQUIRE_CERT };
 enum { CFG_HOST_PRESERVE, CFG_HOST_BACKEND };
@@ -103,6 +105,7 @@ struct cfg_control {
     struct cfg_node node;
     const char *socket, *group;
     const char *crl_cache; /* NULL: none */
+    uint32_t crl_wait_ms;
     uint32_t mode;
     bool telemetry;
 };
@@ -113,6 +116,9 @@ struct cfg_trust {
     struct cfg_texts anchors, intermediates, crl;
     struct cfg_texts allow_fingerprints, allow_spki, allow_files;
     uint32_t crl_check, crl_missing, crl_expired;
+    uint32_t ocsp, ocsp_first, ocsp_fail, ocsp_timeout_ms, ocsp_refresh_ms;
+    const char *ocsp_url;
+    bool ocsp_nonce;
     struct cfg_texts crl_url;
     bool crl_from_cdp;
     uint32_t crl_refresh_ms, crl_timeout_ms; /* refresh 0: by nextUpdate */
@@ -123,6 +129,8 @@ struct cfg_trust {
 struct cfg_identity {
     struct cfg_node node;
     const char *name, *cert, *chain, *key;
+    bool staple;
+    const char *staple_url, *staple_file;
 };
 
 struct cfg_tls {

@@ -1,4 +1,5 @@
 /* What only shows when the whole configuration has been read. */
+#include "base/url.h"
 #include "config/cfg_near.h"
 #include "config/cfg_read.h"
 #include "config/logfmt.h"
@@ -327,6 +328,13 @@ static void check_unused(const struct cfg *c, struct report *r)
 
 /* --- trust --- */
 
+static bool http_url(const char *text)
+{
+    const char *why;
+
+    return url_scheme(text, &why) != URL_FILE; /* what is no URL has been told of */
+}
+
 static void check_trusts(const struct cfg *c, struct report *r)
 {
     for (uint32_t i = 0; i < c->trust.n; i++) {
@@ -336,6 +344,31 @@ static void check_trusts(const struct cfg *c, struct report *r)
             !cfg_given(&t->node, offsetof(struct cfg_trust, anchors)))
             cfg_mistake(r, REPORT_ERROR, &t->node, CFG_WHOLE, "add anchors = [ ... ]",
                         "neither anchors nor a list say who is trusted");
+        if (t->ocsp_url && !http_url(t->ocsp_url))
+            cfg_mistake(r, REPORT_ERROR, &t->node, offsetof(struct cfg_trust, ocsp_url),
+                        "\"http://ocsp.example/\"", "not an http:// or https:// URL");
+    }
+}
+
+/* --- identities --- */
+
+static void check_staples(const struct cfg *c, struct report *r)
+{
+    for (uint32_t i = 0; i < c->identities.n; i++) {
+        const struct cfg_identity *id = &c->identities.v[i];
+        size_t member = id->staple_file ? offsetof(struct cfg_identity, staple_file)
+                                        : offsetof(struct cfg_identity, staple_url);
+
+        if ((id->staple_url || id->staple_file) && !id->staple)
+            cfg_mistake(r, REPORT_ERROR, &id->node, member, "staple = true",
+                        "says where responses come from, and none are sent");
+        if (id->staple_url && id->staple_file)
+            cfg_mistake(
+                r, REPORT_ERROR, &id->node, member, NULL,
+                "either staple_file or staple_url: a response that is in a file is not asked for");
+        if (id->staple_url && !http_url(id->staple_url))
+            cfg_mistake(r, REPORT_ERROR, &id->node, offsetof(struct cfg_identity, staple_url),
+                        "\"http://ocsp.example/\"", "not an http:// or https:// URL");
     }
 }
 
@@ -376,6 +409,7 @@ void cfg_check(struct cfg *c, struct report *report)
         check_listener(c, i, report);
     check_upstreams(c, report);
     check_trusts(c, report);
+    check_staples(c, report);
     check_unused(c, report);
     check_limits(c, report);
     check_format(c, report);

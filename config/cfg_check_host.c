@@ -34,6 +34,14 @@ static void check_lists(const struct cfg *c, const struct cfg_client_cert *cc, s
                     with->name, without->name);
 }
 
+static bool same_ocsp(const struct cfg_trust *a, const struct cfg_trust *b)
+{
+    return a->ocsp == b->ocsp && a->ocsp_first == b->ocsp_first && a->ocsp_fail == b->ocsp_fail &&
+           a->ocsp_timeout_ms == b->ocsp_timeout_ms && a->ocsp_refresh_ms == b->ocsp_refresh_ms &&
+           a->ocsp_nonce == b->ocsp_nonce && !a->ocsp_url == !b->ocsp_url &&
+           (!a->ocsp_url || strcmp(a->ocsp_url, b->ocsp_url) == 0);
+}
+
 /* One trust set is built of all that are named, so they have to agree on how they are read. */
 static void check_union(const struct cfg *c, const struct cfg_client_cert *cc, struct report *r)
 {
@@ -42,9 +50,10 @@ static void check_union(const struct cfg *c, const struct cfg_client_cert *cc, s
 
         if (a->partial_chain != b->partial_chain || a->anchor_expiry != b->anchor_expiry ||
             a->crl_check != b->crl_check || a->crl_missing != b->crl_missing ||
-            a->crl_expired != b->crl_expired) {
+            a->crl_expired != b->crl_expired || !same_ocsp(a, b)) {
             cfg_mistake(r, REPORT_ERROR, &cc->node, offsetof(struct cfg_client_cert, trust), NULL,
-                        "\"%s\" and \"%s\" differ in partial_chain, anchor_expiry or the crl_ keys",
+                        "\"%s\" and \"%s\" differ in partial_chain, anchor_expiry, or the crl_ or "
+                        "ocsp keys",
                         a->name, b->name);
             return;
         }

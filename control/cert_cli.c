@@ -372,6 +372,7 @@ static json_t *judge(const struct verify *v, const struct chain *c)
                                .now_s = v->at_s,
                                .purpose = v->server ? VERDICT_FOR_SERVER : VERDICT_FOR_CLIENT,
                                .max_depth = v->max_depth,
+                               .ocsp_none = true, /* only what runs knows answers */
                                .min_rsa_bits = v->cfg ? (uint16_t)v->cfg->min_rsa_bits : 0};
     char text[4096];
     struct sb s = sb_of(text, sizeof(text));
@@ -392,6 +393,8 @@ static json_t *judge(const struct verify *v, const struct chain *c)
     if (out.anchor >= 0 && trust_entry_at(v->trust, (uint32_t)out.anchor))
         put_text(o, "anchor", cert_name_text,
                  trust_entry_at(v->trust, (uint32_t)out.anchor)->cert.subject);
+    if (v->trust && trust_ocsp(v->trust)->check != OCSP_CHECK_OFF)
+        json_object_set_new(o, "ocsp", json_string("not asked here"));
     if (out.revocation_s)
         json_object_set_new(o, "revocation_list_of", day(out.revocation_s));
     if (out.code == VERDICT_OK)

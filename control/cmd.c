@@ -154,6 +154,8 @@ static json_t *run(struct ctl *c, const struct msg *m, struct report *r)
     case MSG_CAP_END:
         ctl_capture_end(c);
         return done();
+    case MSG_OCSP:
+        return cmd_ocsp(c);
     case MSG_RELOAD:
         return do_reload(c, m, r);
     case MSG_TICKETS:

@@ -25,6 +25,9 @@ json_t *cmd_status(const struct ctl *c);
 json_t *cmd_capture_begin(struct ctl *c, const struct msg *m, struct report *r);
 json_t *cmd_capture_read(struct ctl *c, struct report *r);
 
+/* cmd_ocsp.c */
+json_t *cmd_ocsp(const struct ctl *c);
+
 /* cmd_crls.c */
 json_t *cmd_crls(const struct ctl *c, const struct msg *m);
 

@@ -2,6 +2,7 @@
 
 #include "control/boot.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -74,6 +75,7 @@ static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct 
                            .number = c->last_gen + 1,
                            .cores = c->dp_cfg.core_count,
                            .now_s = ctl_wall_s(),
+                           .staples = c->staples,
                            .pushed = &c->pushed,
                            .crls = c->crls,
                            .renew = *cfg == (c->now ? c->now->cfg : NULL),
@@ -109,11 +111,18 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     if (IS_OK(r))
         r = fetch_new(CTL_FETCHES, &c->fetch);
     if (IS_OK(r))
+        r = staples_new(c->fetch, &c->elog, &c->staples);
+    if (IS_OK(r))
+        r = ocsp_table_new(OCSP_CACHE_MAX, &c->ocsp_table);
+    if (IS_OK(r))
+        r = ocsp_cache_new(c->fetch, &c->elog, c->ocsp_table, &c->ocsp);
+    if (IS_OK(r))
         r = load(file, report, &cfg);
     if (IS_OK(r))
         r = crls_new(c->fetch, &c->elog, cfg->control->crl_cache, &c->crls);
     if (IS_OK(r))
         r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
+    c->dp_cfg.ocsp = c->ocsp_table;
     if (IS_OK(r))
         r = build(c, &cfg, report, &c->now);
     if (IS_OK(r))
@@ -129,6 +138,7 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     return OK;
 }
 
+#define FIRST_TURN_MS       10
 #define CAPTURE_PATIENCE_NS 5000000000ULL /* a reader that is gone does not keep a capture */
 #define EFFECT_MS           200 /* the answer to a reload waits so long for the open connections */
 
@@ -173,6 +183,7 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
         r = dp_publish(c->dp, &next->snap, CTL_PUBLISH_MS, &old, &c->adopted_ns);
     if (IS_OK(r)) {
         c->loaded_s = ctl_wall_s();
+        staples_use(c->staples, next);
         wait_effect(c, next->snap.gen);
         return OK;
     }
@@ -183,8 +194,37 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
     return r;
 }
 
+/* Lists that come soon are in the first generation: a gateway that denies without them need not begin with that. */
+static void first_lists(struct ctl *c, struct report *report)
+{
+    DEFER(cfg_free_p) struct cfg *cfg = NULL;
+    int64_t end_ms = crls_mono_ms() + c->now->cfg->control->crl_wait_ms;
+    struct gen *next;
+
+    while (crls_waiting(c->crls) && crls_mono_ms() < end_ms) {
+        struct pollfd p = {.fd = fetch_fd(c->fetch), .events = POLLIN};
+
+        (void)crls_turn(c->crls, crls_mono_ms());
+        (void)poll(&p, 1, FIRST_TURN_MS);
+        fetch_turn(c->fetch);
+    }
+    if (!crls_news(c->crls))
+        return;
+    cfg = cfg_ref(c->now->cfg);
+    c->last_gen--; /* nobody has seen it */
+    if (!IS_OK(build(c, &cfg, report, &next))) {
+        c->last_gen++;
+        return; /* ctl_tick tries again */
+    }
+    c->last_gen++;
+    gen_free(c->now, c->slots);
+    c->now = next;
+    crls_commit(c->crls, &next->snap);
+}
+
 res ctl_start(struct ctl *c, struct report *report)
 {
+    first_lists(c, report);
     TRY(dp_start(&c->dp_cfg, report, &c->dp));
     c->state = CTL_RUNNING;
     TRY(publish(c, c->now, report));
@@ -197,7 +237,6 @@ void ctl_close(struct ctl *c)
     if (!c)
         return;
     crls_free(c->crls);
-    fetch_free(c->fetch);
     if (c->stop.begun)
         pthread_join(c->stop.thread, NULL);
     if (c->dp) {
@@ -207,6 +246,10 @@ void ctl_close(struct ctl *c)
         dp_free(c->dp);
         c->dp = NULL;
     }
+    staples_free(c->staples);
+    ocsp_cache_free(c->ocsp);
+    ocsp_table_free(c->ocsp_table); /* cores are gone */
+    fetch_free(c->fetch);
     while (c->retired) {
         struct gen *g = c->retired;
 
@@ -393,8 +436,11 @@ res ctl_check(const char *file, struct report *report)
     arena_init(&boot);
     in.slots = slots;
     r = boot_config(cfg, &boot, report, &dp_cfg);
-    build_r = gen_build(&in, &cfg, report, &g);
+    build_r = crls_new(NULL, NULL, NULL, &in.crls); /* never given a turn: nothing is fetched */
+    if (IS_OK(build_r))
+        build_r = gen_build(&in, &cfg, report, &g);
     gen_free(g, slots);
+    crls_free(in.crls);
     (void)tls_profile_reap();
     slots_free(slots);
     arena_fini(&boot);
@@ -441,6 +487,10 @@ bool ctl_tick(struct ctl *c)
     bool stopped = __atomic_load_n(&c->stop.done, __ATOMIC_ACQUIRE);
     bool busy = ctl_drain(c);
 
+    if (c->state == CTL_RUNNING) {
+        staples_tick(c->staples, ctl_wall_s());
+        ocsp_cache_tick(c->ocsp, ctl_wall_s(), c->now);
+    }
     reap(c);
     if (c->state == CTL_RUNNING && crls_turn(c->crls, crls_mono_ms()))
         renew(c);

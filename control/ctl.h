@@ -16,6 +16,8 @@
 #include "control/elog.h"
 #include "control/fetch.h"
 #include "control/gen.h"
+#include "control/ocsp_cache.h"
+#include "control/staples.h"
 #include "dp.h"
 
 #include <pthread.h>
@@ -48,6 +50,9 @@ struct ctl {
     struct elog elog;
     struct crls *crls;   /* lists that are fetched */
     struct fetch *fetch; /* of everything that asks elsewhere; daemon.c gives it its turns */
+    struct staples *staples;
+    struct ocsp_table *ocsp_table; /* cores read it */
+    struct ocsp_cache *ocsp;
     char *line;          /* ACCESS_TEXT_MAX_B */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     int64_t loaded_s;    /* wall clock of the last publication */

@@ -32,6 +32,8 @@ static bool drain_core(struct ctl *c, unsigned core, uint64_t wall_ns)
     for (n = 0; n < RECORDS_PER_TURN && ring_peek(ring, &kind, &record); n++) {
         if (kind == LOG_REC_ACCESS)
             access_record(c, record, wall_ns);
+        else if (kind == OCSP_REC_KIND)
+            c->records_bad += !ocsp_cache_record(c->ocsp, record, c->now);
         else if (kind != LOG_REC_EVENT || !elog_record(&c->elog, record, wall_ns))
             c->records_bad++;
         ring_next(ring);

@@ -25,12 +25,15 @@ struct gen {
     bool pinned;      /* cores may still read it although it is not the present one */
 };
 
+struct staples;
+
 struct gen_input {
     const struct gen *before; /* NULL: none */
     struct slots *slots;
     uint64_t number;
     uint32_t cores;
     int64_t now_s;                   /* since 1970 */
+    struct staples *staples;         /* NULL: none are sent */
     const struct ticket_set *pushed; /* go before the file's; NULL: none */
     struct crls *crls; /* between crls_plan and commit or revert; NULL: none fetched */
     /* *cfg is that of `before`: what is read from files is taken from there, and only lists that were fetched since

@@ -2,6 +2,7 @@
 #include "control/gen_parts.h"
 
 #include "base/siphash.h"
+#include "control/staples.h"
 
 #include <stdlib.h>
 
@@ -37,6 +38,28 @@ static res load_identity(const struct cfg_identity *id, bool server, bool client
     return identity_load(&src, now_s, report, out);
 }
 
+/* What goes along with it to clients; a certificate that needs it and will not have it is told of. */
+static res set_staple(struct build *b, const struct cfg_identity *c, struct identity *id)
+{
+    struct staple *box;
+
+    if (!c->staple) {
+        if (identity_leaf(id)->ext & CERT_EXT_MUST_STAPLE)
+            cfg_mistake(
+                b->report, REPORT_WARN, &c->node, CFG_WHOLE, "staple = true",
+                "the certificate promises an OCSP response with every handshake (RFC 7633), and "
+                "none will be sent: clients that know that refuse it");
+        return OK;
+    }
+    if (!b->in->staples)
+        return OK;
+    box = staples_box(b->in->staples, identity_hash(id));
+    if (!box)
+        return ERR(NOMEM);
+    identity_set_staple(id, box);
+    return OK;
+}
+
 res build_identities(struct build *b)
 {
     const struct cfg *c = b->cfg;
@@ -54,6 +77,8 @@ res build_identities(struct build *b)
         res r = load_identity(&c->identities.v[i], server[i], client[i], b->in->now_s, b->report,
                               &b->g->identities[i]);
 
+        if (IS_OK(r) && server[i])
+            r = set_staple(b, &c->identities.v[i], b->g->identities[i]);
         if (!IS_OK(r))
             all = r; /* go on: all mistakes are said */
         breathe(b);

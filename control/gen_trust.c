@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+_Static_assert((int)CFG_OCSP_CHAIN == (int)OCSP_CHECK_CHAIN &&
+                   (int)CFG_OCSP_HOLD == (int)OCSP_FIRST_HOLD,
+               "the words of trust.ocsp and ocsp_first stand in this order");
+
 struct files {
     const char **v;
     size_t n;
@@ -51,6 +55,17 @@ static size_t most(const struct cfg *c, const struct cfg_refs *list)
     return n;
 }
 
+static struct ocsp_policy ocsp_of(const struct cfg_trust *t)
+{
+    return (struct ocsp_policy){.check = (enum ocsp_check)t->ocsp,
+                                .first = (enum ocsp_first)t->ocsp_first,
+                                .fail_ok = t->ocsp_fail == CFG_CRL_ALLOW,
+                                .nonce = t->ocsp_nonce,
+                                .timeout_ms = t->ocsp_timeout_ms,
+                                .refresh_s = t->ocsp_refresh_ms / 1000,
+                                .url = t->ocsp_url};
+}
+
 res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char *name,
                    struct report *report, struct trust **out)
 {
@@ -87,6 +102,7 @@ res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char 
                                           .anchor_expiry = first->anchor_expiry,
                                           .crl_files = crls.v,
                                           .crl_count = crls.n,
+                                          .ocsp = ocsp_of(first),
                                           .crl_later = later,
                                           .crl_rules = {(enum crl_check)first->crl_check,
                                                         first->crl_missing == CFG_CRL_ALLOW,

@@ -25,6 +25,7 @@ struct identity {
     uint8_t *key; /* secret memory */
     size_t key_b;
     uint8_t hash[32];
+    struct staple *staple; /* a reference, or NULL */
 };
 
 struct load {
@@ -268,6 +269,7 @@ static void make_hash(struct identity *id)
 static void destroy(struct identity *id)
 {
     secret_put(id->key, id->key_b);
+    staple_unref(id->staple);
     arena_fini(&id->arena);
     free(id);
 }
@@ -343,6 +345,17 @@ uint32_t identity_chain(const struct identity *id, struct span *der, uint32_t ma
 const uint8_t *identity_hash(const struct identity *id)
 {
     return id->hash;
+}
+
+void identity_set_staple(struct identity *id, struct staple *s)
+{
+    staple_unref(id->staple);
+    id->staple = staple_ref(s);
+}
+
+struct staple *identity_staple(const struct identity *id)
+{
+    return id->staple;
 }
 
 struct span identity_key_der(const struct identity *id)

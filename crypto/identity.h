@@ -7,6 +7,7 @@
 
 #include "base/report.h"
 #include "crypto/cert.h"
+#include "crypto/staple.h"
 
 struct identity;
 
@@ -33,6 +34,10 @@ const struct cert *identity_leaf(const struct identity *id);
 uint32_t identity_chain(const struct identity *id, struct span *der, uint32_t max);
 /* SHA-256 over chain and key: same id, same identity. */
 const uint8_t *identity_hash(const struct identity *id);
+
+/* Control: what goes along with it, once and before contexts are made of it. Takes a reference. */
+void identity_set_staple(struct identity *id, struct staple *s);
+struct staple *identity_staple(const struct identity *id); /* NULL: nothing ever does */
 
 /* PKCS#8 (or the algorithm's own) DER of the private key. Secret; only crypto/ may ask. */
 struct span identity_key_der(const struct identity *id);

@@ -13,6 +13,7 @@
 struct cached {
     uint64_t trust_id;       /* first bytes of it */
     int64_t from_s, until_s; /* when it is good for */
+    uint64_t ocsp;           /* the table's version, or what of it counts */
     uint8_t purpose;
     bool used;
     struct verdict v;
@@ -34,6 +35,7 @@ struct peer {
     uint32_t n;         /* certificates that could be read: 0 when the leaf could not */
     bool offered;       /* to other cores, or by one */
     bool whole;         /* all certificates of the chain could be read */
+    int64_t asked_s;    /* OCSP: when last */
     uint32_t turn;      /* which cached verdict gives way next */
     struct cert *certs; /* with the DER in one piece of memory: `mem` */
     void *mem;
@@ -50,6 +52,9 @@ struct peers {
     struct heap *heap;
     struct memo *memo;
     struct peers_stats st;
+    struct ocsp_table *ocsp; /* NULL: none */
+    peers_ask_fn ask;
+    void *ask_ctx;
     char scratch[CERT_VIEW_MAX_B]; /* a view's value in the making */
 };
 
@@ -386,45 +391,113 @@ static uint64_t short_id(const struct trust *trust)
     return id;
 }
 
+/* What makes a kept verdict old: any answer when it is not good, else those that take something away. */
+struct stamp {
+    uint64_t version, worse;
+};
+
+static uint64_t stamp_for(const struct stamp *s, const struct verdict *v)
+{
+    return v->ocsp_want || v->code != VERDICT_OK ? s->version : s->worse;
+}
+
+static struct stamp stamp_now(const struct peers *p, const struct trust *trust)
+{
+    if (!p->ocsp || !trust || trust_ocsp(trust)->check == OCSP_CHECK_OFF)
+        return (struct stamp){0, 0};
+    return (struct stamp){ocsp_table_version(p->ocsp), ocsp_table_worse(p->ocsp)};
+}
+
 static struct cached *find_cached(struct peer *peer, uint64_t id, enum verdict_purpose purpose,
-                                  int64_t now_s)
+                                  int64_t now_s, const struct stamp *stamp)
 {
     for (uint32_t i = 0; i < CACHED; i++) {
         struct cached *c = &peer->cached[i];
 
         if (c->used && c->trust_id == id && c->purpose == purpose && now_s >= c->from_s &&
-            now_s <= c->until_s)
+            now_s <= c->until_s && c->ocsp == stamp_for(stamp, &c->v))
             return c;
     }
     return NULL;
 }
 
-void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
-                  enum verdict_purpose purpose, int64_t now_s, struct verdict *out)
+void peers_use_ocsp(struct peers *p, struct ocsp_table *table, peers_ask_fn ask, void *ctx)
 {
-    uint64_t id = short_id(trust);
-    struct cached *c = find_cached(peer, id, purpose, now_s);
+    p->ocsp = table;
+    p->ask = ask;
+    p->ask_ctx = ctx;
+}
+
+static const struct cert *cert_of(const struct peer *peer, const struct trust *trust, int16_t ref)
+{
+    const struct trust_entry *e;
+
+    if (ref >= 0)
+        return &peer->certs[ref];
+    e = trust_entry_at(trust, (uint32_t)(-1 - ref));
+    return e ? &e->cert : NULL;
+}
+
+static void ask_for(struct peers *p, struct peer *peer, const struct trust *trust,
+                    const struct verdict *v, int64_t now_s)
+{
+    if (!v->ocsp_want || !p->ask || peer->asked_s == now_s)
+        return;
+    peer->asked_s = now_s;
+    for (uint32_t i = 0; i + 1 < v->path_len; i++) {
+        const struct cert *cert = cert_of(peer, trust, v->path[i]);
+        const struct cert *issuer = cert_of(peer, trust, v->path[i + 1]);
+
+        if (v->ocsp_want & 1u << i && cert && issuer)
+            p->ask(p->ask_ctx, trust, cert, issuer);
+    }
+}
+
+static void judge(struct peers *p, struct peer *peer, const struct trust *trust,
+                  enum verdict_purpose purpose, int64_t now_s, bool late, struct verdict *out)
+{
     struct verdict_input in = {.chain = peer->certs,
                                .chain_len = peer->n,
                                .trust = trust,
                                .now_s = now_s,
                                .purpose = purpose,
                                .max_depth = -1,
+                               .ocsp = p->ocsp,
+                               .ocsp_late = late,
                                .memo = p->memo};
 
-    if (c) {
-        *out = c->v;
-        return;
-    }
     verdict_judge(&in, out);
     if (peer->n == 0)
         out->code = VERDICT_MALFORMED;
+    ask_for(p, peer, trust, out, now_s);
+}
+
+void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
+                  enum verdict_purpose purpose, int64_t now_s, struct verdict *out)
+{
+    struct stamp stamp = stamp_now(p, trust); /* before the table is looked at */
+    uint64_t id = short_id(trust);
+    struct cached *c = find_cached(peer, id, purpose, now_s, &stamp);
+
+    if (c) {
+        *out = c->v;
+        ask_for(p, peer, trust, out, now_s);
+        return;
+    }
+    judge(p, peer, trust, purpose, now_s, false, out);
     c = &peer->cached[peer->turn++ % CACHED];
-    *c = (struct cached){id, now_s, now_s + RETRY_S, (uint8_t)purpose, true, *out};
+    *c = (struct cached){id,   now_s, now_s + RETRY_S, stamp_for(&stamp, out), (uint8_t)purpose,
+                         true, *out};
     if (out->code == VERDICT_OK) {
         c->from_s = out->valid_from_s;
         c->until_s = out->expires_s;
     }
+}
+
+void peer_verdict_late(struct peers *p, struct peer *peer, const struct trust *trust,
+                       enum verdict_purpose purpose, int64_t now_s, struct verdict *out)
+{
+    judge(p, peer, trust, purpose, now_s, true, out);
 }
 
 const struct cert *peer_leaf(const struct peer *peer)

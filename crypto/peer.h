@@ -15,6 +15,10 @@
 struct peers; /* one core's table */
 struct peer;  /* one chain */
 
+/* Something has to be asked about by OCSP: cert, which issuer has signed. Borrowed. */
+typedef void (*peers_ask_fn)(void *ctx, const struct trust *trust, const struct cert *cert,
+                             const struct cert *issuer);
+
 struct peers_stats {
     uint64_t hits, misses, refused, evicted;
     uint32_t entries;
@@ -26,6 +30,8 @@ struct peers_stats {
  * least recently used go first. All memory is taken here.
  */
 MUST_CHECK res peers_new(uint32_t entries, size_t bytes, struct memo *memo, struct peers **out);
+/* From now on: verdicts look into `table`, and what is missing there is asked for, once a second for each chain. */
+void peers_use_ocsp(struct peers *p, struct ocsp_table *table, peers_ask_fn ask, void *ctx);
 void peers_free(struct peers *p);
 void peers_stats(const struct peers *p, struct peers_stats *out);
 
@@ -55,6 +61,10 @@ void peers_hear(struct peers *p, struct span packed);
 /* The verdict on this chain, kept per (trust set with its revocation lists, purpose) until it could change. */
 void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
                   enum verdict_purpose purpose, int64_t now_s, struct verdict *out);
+
+/* The same when nobody waits any more for an OCSP answer that has not come. Not kept. */
+void peer_verdict_late(struct peers *p, struct peer *peer, const struct trust *trust,
+                       enum verdict_purpose purpose, int64_t now_s, struct verdict *out);
 
 const struct cert *peer_leaf(const struct peer *peer); /* NULL when it cannot be parsed */
 uint32_t peer_chain(const struct peer *peer, const struct cert **chain);

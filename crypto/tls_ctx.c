@@ -237,6 +237,18 @@ static void parse_only(WOLFSSL_CTX *ctx, bool ask, VerifyCallback verify)
     ctx->verifyNone = 1;
 }
 
+/* Until tls/ has put its own in: no response. Without any the library would ask the responder in the handshake. */
+static int no_status(WOLFSSL *ssl, void *arg)
+{
+    (void)ssl, (void)arg;
+    return WOLFSSL_OCSP_STATUS_CB_NOACK;
+}
+
+static bool staples(const WOLFSSL_CTX *ctx)
+{
+    return ctx->cm && ctx->cm->ocsp_stapling;
+}
+
 static WOLFSSL_CTX *context_new(const struct tls_settings *s, const struct identity *id,
                                 const char *suites, int *ids, int id_count)
 {
@@ -247,7 +259,9 @@ static WOLFSSL_CTX *context_new(const struct tls_settings *s, const struct ident
     if ((s->min == TLS_1_2 && wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS) ||
         wolfSSL_CTX_set_cipher_list(ctx, suites) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_groups(ctx, ids, id_count) != WOLFSSL_SUCCESS ||
-        (id && !load_identity(ctx, id))) {
+        (id && !load_identity(ctx, id)) ||
+        (s->server && id && identity_staple(id) &&
+         wolfSSL_CTX_set_tlsext_status_cb(ctx, no_status) != WOLFSSL_SUCCESS)) {
         wolfSSL_CTX_free(ctx);
         return NULL;
     }
@@ -415,6 +429,7 @@ res tls_settings_hash(const struct tls_settings *s, uint8_t out[32])
     for (uint32_t i = 0; i < s->identity_count; i++) {
         sb_char(&b, '|');
         sb_hex(&b, span_of(identity_hash(s->identities[i]), 32));
+        sb_char(&b, identity_staple(s->identities[i]) ? 's' : '-');
     }
     sha256(s->ca_names, names);
     sb_char(&b, '|');
@@ -453,6 +468,8 @@ void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
         wolfSSL_CTX_set_servername_callback(ctx, hooks->sni);
         /* The one pointer of a context that nobody but us looks at: sallyport_ca_names() does. */
         wolfSSL_CTX_set_servername_arg(ctx, c);
+        if (staples(ctx))
+            ctx->cm->ocsp_stapling->statusCb = hooks->status;
         if (s->tickets) {
             wolfSSL_CTX_set_TicketEncCb(ctx, hooks->ticket);
             wolfSSL_CTX_set_TicketEncCtx(ctx, hooks->user);
@@ -468,6 +485,11 @@ const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len
 
     *len = c ? (unsigned short)c->ca_names.len : 0;
     return c ? c->ca_names.p : NULL;
+}
+
+void tls_session_forget_status(struct WOLFSSL *ssl)
+{
+    TLSX_Remove(&ssl->extensions, TLSX_STATUS_REQUEST, ssl->heap);
 }
 
 void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert)

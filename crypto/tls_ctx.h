@@ -75,6 +75,7 @@ struct tls_ctx_hooks {
     int (*send)(struct WOLFSSL *ssl, char *buf, int len, void *io);
     int (*verify)(int preverify, struct WOLFSSL_X509_STORE_CTX *store);
     int (*sni)(struct WOLFSSL *ssl, int *alert, void *user);
+    int (*status)(struct WOLFSSL *ssl, void *arg); /* where an identity has a staple */
     int (*ticket)(struct WOLFSSL *ssl, unsigned char *key_name, unsigned char *iv,
                   unsigned char *mac, int enc, unsigned char *ticket, int in_len, int *out_len,
                   void *user);
@@ -87,6 +88,9 @@ void tls_core_ctx_arm(struct tls_core_ctx *c, const struct tls_settings *s,
 
 /* Hook compiled into wolfSSL (deploy/wolfssl-ca-names.patch): what a CertificateRequest names. */
 const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len);
+
+/* Memory that only a client's wish for our OCSP response has cost. */
+void tls_session_forget_status(struct WOLFSSL *ssl);
 
 /* Send a fatal alert on a session; the library has no public call for it. */
 void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert);

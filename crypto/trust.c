@@ -17,6 +17,7 @@ struct trust {
     uint32_t *links; /* next with the same slot */
     uint32_t mask;
     bool partial_chain, anchor_expiry;
+    struct ocsp_policy ocsp;
     uint8_t id[32], plain_id[32];  /* with and without the revocation lists */
     struct revocation *revocation; /* may be NULL */
     struct trust *base;            /* owns all but the revocation; NULL: this one does itself */
@@ -219,6 +220,26 @@ static void add_revocation(struct trust *t, struct revocation *r)
     sha256(span_of(both, sizeof(both)), t->id);
 }
 
+/* How it is asked counts, too: a set that is the same is shared with the generation before. */
+static bool add_ocsp(struct trust *t, const struct ocsp_policy *o)
+{
+    char text[64 + 2048];
+    struct sb s = sb_of(text, sizeof(text));
+    uint8_t both[64];
+
+    if (o->check == OCSP_CHECK_OFF)
+        return true;
+    t->ocsp = *o;
+    if (o->url)
+        t->ocsp.url = arena_text(&t->arena, span_str(o->url));
+    sb_fmt(&s, "%d|%d|%d|%d|%u|%u|%s", o->check, o->first, o->fail_ok, o->nonce, o->timeout_ms,
+           o->refresh_s, o->url ? o->url : "");
+    memcpy(both, t->id, 32);
+    sha256(sb_span(&s), both + 32);
+    sha256(span_of(both, sizeof(both)), t->id);
+    return !s.cut && (!o->url || t->ocsp.url);
+}
+
 /* Both lists are part of what verdicts stand on. */
 static void add_lists_to_id(struct trust *t)
 {
@@ -250,6 +271,10 @@ res trust_load(const struct trust_source *src, struct report *report, struct tru
     ok &= IS_OK(allow_load(src->name, &src->direct, report, &t->direct));
     TRY(finish(t, report, ok, &t));
     add_lists_to_id(t);
+    if (!add_ocsp(t, &src->ocsp)) {
+        trust_destroy(t);
+        return ERR(NOMEM);
+    }
     memcpy(t->plain_id, t->id, 32);
     if ((src->crl_count || src->crl_later) && src->crl_rules.check != CRL_CHECK_NONE) {
         struct revocation *lists;
@@ -360,6 +385,11 @@ bool trust_anchor_expiry(const struct trust *t)
 const struct revocation *trust_revocation(const struct trust *t)
 {
     return t->revocation;
+}
+
+const struct ocsp_policy *trust_ocsp(const struct trust *t)
+{
+    return &t->ocsp;
 }
 
 const struct allow *trust_narrow(const struct trust *t)

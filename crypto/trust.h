@@ -10,6 +10,7 @@
 #include "base/report.h"
 #include "crypto/allow.h"
 #include "crypto/cert.h"
+#include "crypto/ocsp_table.h"
 #include "crypto/revocation.h"
 
 struct trust;
@@ -35,6 +36,7 @@ struct trust_source {
     size_t crl_count;
     bool crl_later; /* there will be lists (trust_with_lists): until then all are missing */
     struct revocation_rules crl_rules;
+    struct ocsp_policy ocsp;
     struct allow_source narrow; /* a chain to an anchor is needed, and to be on this list */
     struct allow_source direct; /* to be on this list is enough: no chain is asked for */
 };
@@ -65,6 +67,9 @@ bool trust_partial_chain(const struct trust *t);
 bool trust_anchor_expiry(const struct trust *t);
 /* NULL: no revocation lists. */
 const struct revocation *trust_revocation(const struct trust *t);
+
+/* Never NULL: OCSP_CHECK_OFF says that there is nothing to ask. */
+const struct ocsp_policy *trust_ocsp(const struct trust *t);
 
 /* NULL: there is no such list. */
 const struct allow *trust_narrow(const struct trust *t);

@@ -44,6 +44,7 @@ struct search {
     bool deeper;     /* there are longer candidates */
     uint32_t best;   /* how good the best failure so far is: 0 none, 1 incomplete, 2 complete */
     int64_t lists_this_s, lists_next_s; /* of the revocation lists that were asked */
+    struct path_ocsp ocsp;
 };
 
 /* --- one certificate by itself --- */
@@ -263,7 +264,8 @@ static bool revocation_ok(struct search *s, struct path_error *e)
 static bool path_ok(struct search *s, struct path_error *e)
 {
     return structure_ok(s, e) && keys_ok(s, e) && signatures_ok(s, e) && times_ok(s, e) &&
-           path_names_ok(&s->path, e) && path_policy_ok(&s->path, e) && revocation_ok(s, e);
+           path_names_ok(&s->path, e) && path_policy_ok(&s->path, e) && revocation_ok(s, e) &&
+           path_ocsp_ok(&s->path, s->in, &s->ocsp, e);
 }
 
 /* --- the answer --- */
@@ -276,6 +278,9 @@ static void note_path(struct search *s, enum verdict_code code, uint32_t depth)
     v->depth = (uint8_t)depth;
     v->chain_len = (uint8_t)(s->path.n - 1);
     v->path_len = (uint8_t)s->path.n;
+    /* The other codes are of paths that were not asked about. */
+    v->ocsp_want = code == VERDICT_OK || code == VERDICT_REVOCATION_UNKNOWN ? s->ocsp.want : 0;
+    v->ocsp_wait = s->ocsp.wait && code == VERDICT_REVOCATION_UNKNOWN;
     v->expires_s = INT64_MAX;
     v->valid_from_s = INT64_MIN;
     memcpy(v->path, s->ref, s->path.n * sizeof(v->path[0]));
@@ -289,18 +294,32 @@ static void note_path(struct search *s, enum verdict_code code, uint32_t depth)
     }
 }
 
+/* From then on it is another question. */
+static void until(struct search *s)
+{
+    const struct path_ocsp *o = &s->ocsp;
+    struct verdict *v = s->out;
+
+    if (s->lists_next_s < v->expires_s)
+        v->expires_s = s->lists_next_s;
+    if (o->next_s < v->expires_s)
+        v->expires_s = o->next_s;
+    v->revocation_s = s->lists_this_s;
+    if (o->this_s && (!v->revocation_s || o->this_s < v->revocation_s))
+        v->revocation_s = o->this_s;
+}
+
 /* The anchor stands at the end of s->path. True: the search is over. */
 static bool try_path(struct search *s)
 {
     struct path_error e = {VERDICT_OK, 0};
 
+    s->ocsp = (struct path_ocsp){.next_s = INT64_MAX};
     if (++s->paths > PATHS_MAX) {
         e.code = VERDICT_TOO_MUCH_WORK;
     } else if (path_ok(s, &e)) {
         note_path(s, VERDICT_OK, 0);
-        if (s->lists_next_s < s->out->expires_s)
-            s->out->expires_s = s->lists_next_s; /* from then on it is another question */
-        s->out->revocation_s = s->lists_this_s;
+        until(s);
         s->out->anchor = -1 - s->ref[s->path.n - 1];
         return true;
     }

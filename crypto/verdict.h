@@ -67,8 +67,11 @@ struct verdict_input {
      * among them. 0: only a leaf that is itself an anchor. -1: no limit but VERDICT_PATH_MAX.
      */
     int max_depth;
-    uint16_t min_rsa_bits; /* 0: 2048 */
-    struct memo *memo;     /* may be NULL */
+    uint16_t min_rsa_bits;   /* 0: 2048 */
+    struct ocsp_table *ocsp; /* NULL: nobody answers, where the set asks for it */
+    bool ocsp_late;          /* nobody waits any more for what is not known: no answer will come */
+    bool ocsp_none;    /* leave it out, whatever the set asks for: an explanation, no verdict */
+    struct memo *memo; /* may be NULL */
 };
 
 struct verdict {
@@ -77,9 +80,12 @@ struct verdict {
     uint8_t chain_len; /* issuers above the leaf, the anchor among them; of the best path found */
     int32_t anchor;    /* index in the trust set, -1: none reached */
     int64_t expires_s; /* earliest notAfter along the path */
-    int64_t valid_from_s;           /* latest notBefore */
-    int64_t revocation_s;           /* thisUpdate of the oldest revocation data used; 0: none */
-    uint16_t work;                  /* signature checks asked for */
+    int64_t valid_from_s; /* latest notBefore */
+    int64_t revocation_s; /* thisUpdate of the oldest revocation data used; 0: none */
+    uint16_t work;        /* signature checks asked for */
+    /* Bit i: the certificate path[i], issued by path[i + 1], has to be asked about. */
+    uint16_t ocsp_want;
+    bool ocsp_wait;                 /* with REVOCATION_UNKNOWN: the answer may be waited for */
     uint8_t path_len;               /* entries of `path` */
     int16_t path[VERDICT_PATH_MAX]; /* >= 0: index in chain; < 0: -1 - index in the trust set */
 };

@@ -54,6 +54,8 @@ struct dp_config {
     const char *const *eal_extra; /* further EAL arguments, for experts; NULL-terminated or NULL */
     uint32_t time_wait_ms;        /* 0: default */
     bool log_tcp_resets;
+    struct ocsp_table
+        *ocsp; /* control's, which it fills; NULL: none. Lives longer than the data plane */
 };
 
 /**

@@ -96,6 +96,7 @@ struct core_args {
     bool ecn;
     uint64_t heap_b;
     uint32_t time_wait_ms;
+    struct ocsp_table *ocsp;
     uint8_t ticket_seed[TICKET_SEED_B]; /* Secret; the same for all cores */
     int64_t start_s;
 };

@@ -223,6 +223,7 @@ static void turn(struct core *c)
     packets = net_core_poll(c->net, c->now_ns);
     tcp_timers(c->tcp);
     px_timers(c->px);
+    px_ocsp(c->px);
     px_sweep(c->px);
     tcp_upcalls(c->tcp);
     tcp_flush(c->tcp);

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define BURST      32u
+#define BURST      NET_AHEAD_MAX
+#define AHEAD_FROM 4u   /* packets: with fewer there is nothing to overlap */
 #define BURSTS_MAX 4u   /* per port and turn: bounded latency */
 #define STASH      256u /* packets that a device did not take at once */
 #define BUFFERS    32768u
@@ -30,6 +31,7 @@ struct net_core {
     struct net_up up;
     struct log_out *log;
     uint64_t now_ns;
+    uint32_t ahead;
     struct tx_queue tx[L3_PORTS_MAX];
     struct capture capture;
 };
@@ -257,6 +259,29 @@ static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
     return true;
 }
 
+/* What a burst will touch is fetched for all of it before the first is looked at closely. */
+static void look_ahead(struct net_core *nc, struct rte_mbuf *const *m, uint32_t n)
+{
+    struct ip_addr src, dst;
+    uint16_t sport, dport;
+    uint32_t slots = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+    for (uint32_t i = 0; i < n; i++) {
+        struct span frame = span_of(rte_pktmbuf_mtod(m[i], void *), m[i]->data_len);
+
+        if (!steer_tuple(frame, &src, &dst, &sport, &dport))
+            continue;
+        nc->up.ahead(nc->up.ctx, i + 1, &src, &dst, sport, dport);
+        slots |= 1u << i;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (slots & 1u << i)
+            nc->up.ahead_conn(nc->up.ctx, i + 1);
+    }
+}
+
 static uint32_t poll_port(struct net_core *nc, uint32_t port)
 {
     uint32_t total = 0;
@@ -267,11 +292,13 @@ static uint32_t poll_port(struct net_core *nc, uint32_t port)
 
         for (uint16_t i = 0; i < n && capture_is_on(&nc->capture); i++)
             copy_frame(nc, port, m[i], false);
+        if (n >= AHEAD_FROM)
+            look_ahead(nc, m, n);
         for (uint16_t i = 0; i < n; i++) {
-            if (i + 3 < n)
-                rte_prefetch0(rte_pktmbuf_mtod(m[i + 3], void *));
+            nc->ahead = n >= AHEAD_FROM ? i + 1u : 0;
             received(nc, port, m[i]);
         }
+        nc->ahead = 0;
         total += n;
         if (n < BURST)
             break;
@@ -421,6 +448,11 @@ struct net_core *net_core_of(struct net *n, uint32_t core)
 struct nbuf_pool *net_core_pool(struct net_core *nc)
 {
     return (struct nbuf_pool *)nc->pool;
+}
+
+uint32_t net_core_ahead(const struct net_core *nc)
+{
+    return nc->ahead;
 }
 
 uint32_t net_core_buffers_free(const struct net_core *nc)

@@ -130,21 +130,29 @@ static void on_closed(struct px_client *c)
 
 /* --- reading heads --- */
 
-/* No longer than the client's identity is good. */
+/* No longer than the client's identity is good: then that is looked at again. */
 static uint32_t idle_ms(const struct px_client *c)
 {
     uint32_t ms = c->requests ? times(c)->keepalive_ms : times(c)->header_ms;
+    uint64_t waited_ms = (c->px->now_ns - c->idle_ns) / 1000000;
     int64_t left_s = c->stands_until_s - c->px->wall_s;
 
+    ms = waited_ms < ms ? ms - (uint32_t)waited_ms : 1;
     if (!c->stood_on || left_s >= ms / 1000)
         return ms;
     return left_s > 0 ? (uint32_t)left_s * 1000 + 1000 : 1;
 }
 
+void px_client_arm_idle(struct px_client *c)
+{
+    px_arm(c->px, &c->timer, idle_ms(c));
+}
+
 static void idle(struct px_client *c)
 {
     set_state(c, PX_CL_IDLE);
-    px_arm(c->px, &c->timer, idle_ms(c));
+    c->idle_ns = c->px->now_ns;
+    px_client_arm_idle(c);
 }
 
 /* Something of a next request is there, or may be: begin to read it. False: nothing to do yet. */
@@ -292,7 +300,8 @@ void px_client_timer(struct px_client *c)
         return;
     case PX_CL_IDLE:
         if (c->stood_on && px->wall_s > c->stands_until_s) {
-            px_client_lost(c);
+            if (px_client_still_stands(c))
+                px_client_arm_idle(c);
             return;
         }
         px_count(px, PX_CTR_TIMEOUT_KEEPALIVE);
@@ -303,7 +312,9 @@ void px_client_timer(struct px_client *c)
         px_req_bad(c, 408, "header_timeout");
         return;
     case PX_CL_REQUEST:
-        if (c->req->up_done || c->req->status) {
+        if (c->req->state == PX_RQ_HOLD) {
+            px_hold_over(c->req);
+        } else if (c->req->up_done || c->req->status) {
             px_count(px, PX_CTR_TIMEOUT_SEND);
             px_req_break(c->req, "send_timeout");
         } else {

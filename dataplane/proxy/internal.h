@@ -9,6 +9,7 @@
  *   response.c  what comes back
  *   body.c      moving bodies between streams
  *   head.c      writing heads
+ *   hold.c      requests that wait for an OCSP answer
  *   page.c      answers of our own
  *   sweep.c     open connections when what they stood on is gone
  *   view.c      values that headers, the log and rules ask for
@@ -72,9 +73,10 @@ struct px_client {
     struct px_req *req;
     struct px_timer timer;
     struct endpoint local, remote;
-    uint64_t since_ns; /* accepted; then: the first byte of the present request */
-    uint64_t host_gen; /* generation for which `host` was looked up */
-    uint32_t host;     /* index of the handshake's host in that generation */
+    uint64_t since_ns;      /* accepted; then: the first byte of the present request */
+    uint64_t idle_ns;       /* when it began to wait for a request */
+    uint64_t host_gen;      /* generation for which `host` was looked up */
+    uint32_t host;          /* index of the handshake's host in that generation */
     uint64_t stood_on;      /* key of the trust set that the client was last let in by; 0: none */
     int64_t stands_until_s; /* when that verdict ends */
     uint32_t requests;
@@ -88,6 +90,7 @@ struct px_client {
 
 #define PX_REQ_STATES(X)                                   \
     X(CONNECT)  /* waiting for a connection to a member */ \
+    X(HOLD)     /* before that: for an OCSP answer */      \
     X(SEND)     /* head sent, body going up */             \
     X(RESPONSE) /* response head forwarded, bodies moving */
 
@@ -100,6 +103,8 @@ enum px_req_state {
 struct px_req {
     struct px *px;
     struct px_req *next_dead;
+    struct px_req *next_held, *prev_held; /* HOLD */
+    uint64_t held_ns;
     struct px_client *client;
     struct px_backend *backend;
     struct snap *snap; /* held */
@@ -123,6 +128,8 @@ struct px_req {
     uint16_t last_status;   /* what the latest failure of a member would be answered with */
     const char *last_reason;
     uint8_t state, method, minor;
+    bool late : 1;       /* no OCSP answer came in time */
+    bool hold : 1;       /* the verdict has to wait for one */
     bool proven : 1;     /* the verdict on the client's certificate is good */
     bool keep_alive : 1; /* the client wants it */
     bool expect : 1;     /* 100-continue is still owed */
@@ -184,6 +191,11 @@ struct px {
     uint32_t idle_backends;
     bool draining;
     bool sweeping;
+    bool sweep_gen;                    /* for a generation, and not for an answer by OCSP only */
+    bool sweep_again;                  /* when this one is over */
+    uint64_t ocsp_version, ocsp_worse; /* of the table, when it was looked at */
+    struct px_req *held, *held_at;     /* requests that wait; the next one to judge again */
+    uint32_t held_count;
     struct px_client *sweep_at; /* the next one to look at */
     uint64_t effect_gen, effect_us;
     uint64_t ref_base;
@@ -218,6 +230,8 @@ void px_client_timer(struct px_client *c);
 void px_client_next(struct px_client *c);
 void px_client_close(struct px_client *c);
 void px_client_abort(struct px_client *c);
+/* It waits for a request: until when? */
+void px_client_arm_idle(struct px_client *c);
 /* Let the client's stream ask again soon: its request can go on. */
 void px_client_poke(struct px_client *c);
 
@@ -234,6 +248,8 @@ void px_req_run(struct px_req *r);
 void px_req_send(struct px_req *r);
 /* The response is out, or never will be. Logs, frees, and lets the client go on. */
 void px_req_end(struct px_req *r);
+/* Is the client's certificate enough? Then on with it. Also when an answer by OCSP has come. */
+void px_req_judge(struct px_req *r);
 /* The client is gone. */
 void px_req_client_gone(struct px_req *r, const char *reason);
 /* Answer here. Only before a response head has gone out; ends the request. */
@@ -244,6 +260,13 @@ void px_req_break(struct px_req *r, const char *reason);
 /* --- policy.c --- */
 /* 0: go on with r->location. Otherwise the status to answer with, and why. */
 uint16_t px_policy(struct px_req *r, const struct h1_head *h, const char **reason);
+
+/* --- hold.c --- */
+void px_hold(struct px_req *r);
+/* Off the list, if it is on it. */
+void px_unhold(struct px_req *r);
+/* Its deadline has come. */
+void px_hold_over(struct px_req *r);
 
 /* --- balance.c --- */
 /* Index of the member to try, among those not tried; SNAP_NONE: none is left. */
@@ -303,6 +326,10 @@ struct span px_page_fixed(struct px *px, const struct snap_location *l, bool hea
 /* A generation was adopted; `old` is the one before, or NULL. */
 void px_sweep_begin(struct px *px, const struct snap *old);
 void px_client_stands(struct px_client *c, const struct snap_trust *t, int64_t until_s);
+/* All open connections have to be looked at, for another reason than a generation. */
+void px_sweep_more(struct px *px);
+/* What the client was let in for has ended: does it still hold? False: closed. */
+bool px_client_still_stands(struct px_client *c);
 /* Close a connection that waits. */
 void px_client_lost(struct px_client *c);
 

@@ -91,7 +91,11 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
         r->verify = "GENEROUS";
         return VERDICT_UNVERIFIED;
     }
-    peer_verdict(px->env.peers, peer, trust, VERDICT_FOR_CLIENT, px->wall_s, &v);
+    if (r->late)
+        peer_verdict_late(px->env.peers, peer, trust, VERDICT_FOR_CLIENT, px->wall_s, &v);
+    else
+        peer_verdict(px->env.peers, peer, trust, VERDICT_FOR_CLIENT, px->wall_s, &v);
+    r->hold = v.ocsp_wait;
     if (v.code == VERDICT_OK && want->max_depth >= 0 && v.chain_len > want->max_depth)
         v.code = VERDICT_CHAIN_TOO_LONG;
     if (v.code == VERDICT_OK) {

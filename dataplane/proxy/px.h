@@ -25,7 +25,8 @@ struct px_env {
     struct peers *peers;
     struct rng *rng;
     struct log_out *log;
-    struct ring *ring; /* access records */
+    struct ring *ring;       /* access records */
+    struct ocsp_table *ocsp; /* answers come into it; NULL: never */
 
     /* A transport to a backend: as tcp_connect. Events come later, never inside the call. */
     struct stream *(*connect)(void *ctx, const struct endpoint *to, uint32_t timeout_ms,
@@ -49,6 +50,8 @@ void px_begin(struct px *px, uint64_t now_ns, int64_t wall_s);
 void px_adopt(struct px *px, struct snap *snap);
 /* Once per turn: look at some of the open connections after px_adopt. */
 void px_sweep(struct px *px);
+/* Once per turn: what has come by OCSP since, for requests that wait and for open connections. */
+void px_ocsp(struct px *px);
 bool px_sweeping(const struct px *px);
 /* The generation that has reached all open connections, and the time from its publication to that. */
 uint64_t px_effect(const struct px *px, uint64_t *us);

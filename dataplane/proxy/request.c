@@ -71,21 +71,20 @@ static void take_head(struct px_req *r, const struct h1_head *h, uint32_t head_b
         r->close = true;
 }
 
-void px_req_begin(struct px_client *c, uint32_t head_b)
+void px_req_judge(struct px_req *r)
 {
-    struct px *px = c->px;
-    struct px_req *r = req_new(c);
+    struct px *px = r->px;
+    const struct h1_head *h = px_req_head(r);
     const char *reason = NULL;
     uint16_t status;
 
-    if (!r) {
-        px_client_abort(c);
+    r->hold = false;
+    status = h ? px_policy(r, h, &reason) : 500;
+    if (r->hold) {
+        px_hold(r);
         return;
     }
-    px->head_of = r;
-    take_head(r, &px->head, head_b);
-    px_access_begin(r, &px->head);
-    status = px_policy(r, &px->head, &reason);
+    px_unhold(r);
     if (status) {
         if (status == 403)
             px_count(px, PX_CTR_CERT_REFUSED);
@@ -101,6 +100,21 @@ void px_req_begin(struct px_client *c, uint32_t head_b)
     r->upstream = &r->snap->upstreams[r->location->upstream];
     r->tries = r->upstream->tries;
     px_backend_seek(r);
+}
+
+void px_req_begin(struct px_client *c, uint32_t head_b)
+{
+    struct px *px = c->px;
+    struct px_req *r = req_new(c);
+
+    if (!r) {
+        px_client_abort(c);
+        return;
+    }
+    px->head_of = r;
+    take_head(r, &px->head, head_b);
+    px_access_begin(r, &px->head);
+    px_req_judge(r);
 }
 
 void px_req_bad(struct px_client *c, uint16_t status, const char *why)
@@ -137,6 +151,7 @@ static void finish(struct px_req *r)
 {
     struct px *px = r->px;
 
+    px_unhold(r);
     px_access(r);
     count_status(r);
     if (px->head_of == r)
@@ -276,7 +291,7 @@ static void set_client_timer(struct px_req *r)
 
 void px_req_run(struct px_req *r)
 {
-    if (r->state == PX_RQ_CONNECT)
+    if (r->state == PX_RQ_CONNECT || r->state == PX_RQ_HOLD)
         return;
     if (!r->up_done && !px_body_up(r))
         return;

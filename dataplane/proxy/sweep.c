@@ -8,6 +8,7 @@
 #define TURN_COST  256u /* of one turn */
 #define COST_LOOK  1u
 #define COST_JUDGE 8u
+#define WAIT_S     2 /* for an answer by OCSP */
 
 static const struct snap_trust *trust_named(const struct snap *s, uint64_t key)
 {
@@ -30,10 +31,27 @@ static bool differ(const struct snap *old, const struct snap *next)
     return false;
 }
 
+void px_sweep_more(struct px *px)
+{
+    if (px->sweeping) {
+        px->sweep_again = true; /* so that no stream of answers keeps it from coming to an end */
+        return;
+    }
+    px->sweeping = true;
+    px->sweep_at = px->all;
+    px_count(px, PX_CTR_SWEEPS);
+}
+
 static void finish(struct px *px)
 {
     px->sweep_at = NULL;
     px->sweeping = false;
+    if (px->sweep_again)
+        px_sweep_more(px);
+    px->sweep_again = false;
+    if (!px->sweep_gen)
+        return;
+    px->sweep_gen = false;
     px->effect_gen = px->snap->gen;
     px->effect_us =
         px->now_ns > px->snap->published_ns ? (px->now_ns - px->snap->published_ns) / 1000 : 0;
@@ -45,7 +63,7 @@ void px_sweep_begin(struct px *px, const struct snap *old)
 {
     bool all = !old || px->sweep_at; /* one that is not over is begun again */
 
-    px->sweeping = true; /* it may be over at once: px_sweep() knows the time */
+    px->sweep_gen = px->sweeping = true; /* it may be over at once: px_sweep() knows the time */
     px->sweep_at = NULL;
     if (!all && !differ(old, px->snap))
         return;
@@ -64,7 +82,9 @@ static bool lost(struct px *px, struct px_client *c)
         return true;
     peer_verdict(px->env.peers, info.peer, t->trust, VERDICT_FOR_CLIENT, px->wall_s, &v);
     c->stands_until_s = v.expires_s;
-    return v.code != VERDICT_OK;
+    if (v.ocsp_wait) /* asked for just now: the answer decides, or the next request waits for it */
+        c->stands_until_s = px->wall_s + WAIT_S;
+    return v.code != VERDICT_OK && !v.ocsp_wait;
 }
 
 void px_client_lost(struct px_client *c)
@@ -73,6 +93,14 @@ void px_client_lost(struct px_client *c)
     LOG(c->px->env.log, PEER, "client.identity_lost", KV_EP("client", c->remote),
         KV_U64("gen", c->px->snap->gen));
     px_client_close(c);
+}
+
+bool px_client_still_stands(struct px_client *c)
+{
+    if (!lost(c->px, c) && c->stands_until_s >= c->px->wall_s)
+        return true;
+    px_client_lost(c);
+    return false;
 }
 
 /* What a client was let in for; the latest counts. */
@@ -88,8 +116,12 @@ static uint32_t look(struct px *px, struct px_client *c)
     if (!c->stood_on || !c->s)
         return COST_LOOK;
     c->lost = lost(px, c);
-    if (c->lost && c->state == PX_CL_IDLE)
-        px_client_lost(c);
+    if (c->state == PX_CL_IDLE) {
+        if (c->lost)
+            px_client_lost(c);
+        else
+            px_client_arm_idle(c);
+    }
     return COST_JUDGE;
 }
 

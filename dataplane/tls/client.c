@@ -53,8 +53,8 @@ int tls_client_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
         leaf = peer_leaf(peer);
         c->verdict = VERDICT_OK;
         if (u->verify)
-            tls_judge(c, peer, u->trust == SNAP_NONE ? NULL : c->snap->trusts[u->trust].trust,
-                      VERDICT_FOR_SERVER, -1);
+            (void)tls_judge(c, peer, u->trust == SNAP_NONE ? NULL : c->snap->trusts[u->trust].trust,
+                            VERDICT_FOR_SERVER, -1);
         if (c->verdict == VERDICT_OK && u->verify && u->verify_name &&
             (!leaf || !verdict_name_matches(leaf, c->member->tls_name)))
             c->verdict = VERDICT_NAME_MISMATCH;

@@ -129,8 +129,10 @@ bool tls_conn_begin(struct tls_conn *c, struct tls_core_ctx *ctx)
         tls_profile_settings(c->server ? c->host->tls : c->upstream->tls);
 
     if (!ctx->armed) {
-        const struct tls_ctx_hooks hooks = {hook_recv, hook_send,        hook_verify,
-                                            hook_sni,  tls_ticket_crypt, c->core};
+        const struct tls_ctx_hooks hooks = {hook_recv, hook_send,         hook_verify,
+
+                                            hook_sni,  tls_server_status, tls_ticket_crypt,
+                                            c->core};
 
         tls_core_ctx_arm(ctx, s, &hooks);
     }
@@ -319,6 +321,8 @@ static void open_up(struct tls_conn *c)
     tls_count(tc, wolfSSL_version(c->ssl) == TLS1_3_VERSION ? TLS_CTR_TLS13 : TLS_CTR_TLS12);
     if (c->server && c->peer)
         tls_count(tc, TLS_CTR_WITH_CERT);
+    if (c->server)
+        tls_session_forget_status(c->ssl);
     tls_conn_set_state(c, TLS_ST_OPEN);
     drop_snap(c);
     if (stream_readable(&c->s))

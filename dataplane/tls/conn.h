@@ -100,6 +100,8 @@ void tls_conn_on_open(struct tls_conn *c, uint32_t events);
 /* server.c */
 /* True: on with the handshake. False: more must come, or it was refused and may be gone. */
 bool tls_server_hello(struct tls_conn *c);
+/* For wolfSSL's status callback: the OCSP response of the certificate that is being shown. */
+int tls_server_status(struct WOLFSSL *ssl, void *arg);
 int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
 
 /* client.c */
@@ -108,7 +110,8 @@ int tls_client_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
 
 /* verify.c: intern the chain that the peer has shown. NULL: none, or refused (*refused). */
 struct peer *tls_peer_of(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store, bool *refused);
-void tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
+/* True: it is not decided, an answer by OCSP is waited for; requests will be held until then. */
+bool tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
                enum verdict_purpose purpose, int max_depth);
 
 /* session_ticket.c: for wolfSSL_CTX_set_TicketEncCb; user is the core. */

@@ -232,6 +232,25 @@ struct stream *tls_server(struct tls_core *tc, struct stream *lower, struct snap
     return &c->s;
 }
 
+/* Asked only when the client wants it, and in full handshakes only. The library frees what it is given. */
+int tls_server_status(struct WOLFSSL *ssl, void *arg)
+{
+    struct tls_conn *c = (struct tls_conn *)wolfSSL_GetIOReadCtx(ssl);
+    const struct staple *staple = c->identity ? identity_staple(c->identity) : NULL;
+    uint32_t room = staple ? staple_len(staple, c->core->wall_s) : 0, len;
+    uint8_t *der = room ? (uint8_t *)wolfSSL_Malloc(room) : NULL;
+
+    (void)arg;
+    len = der ? staple_copy(staple, c->core->wall_s, der, room) : 0;
+    if (len == 0 || wolfSSL_set_tlsext_status_ocsp_resp(ssl, der, (int)len) != WOLFSSL_SUCCESS) {
+        wolfSSL_Free(der);
+        tls_count(c->core, TLS_CTR_STAPLE_MISSING);
+        return WOLFSSL_OCSP_STATUS_CB_NOACK;
+    }
+    tls_count(c->core, TLS_CTR_STAPLED);
+    return WOLFSSL_OCSP_STATUS_CB_OK;
+}
+
 /* TLS 1.2 has no alert for a missing certificate but this one (RFC 5246 7.4.6). */
 static uint8_t missing_alert(const struct tls_conn *c)
 {
@@ -249,7 +268,7 @@ static int refuse_cert(struct tls_conn *c, uint8_t alert)
 int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
 {
     const struct snap_client_cert *want = &c->host->cert;
-    bool refused;
+    bool refused, waits;
     struct peer *peer = tls_peer_of(c, store, &refused);
 
     if (refused)
@@ -265,9 +284,9 @@ int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
         c->verdict = VERDICT_UNVERIFIED;
         return 1;
     }
-    tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
-              VERDICT_FOR_CLIENT, want->max_depth);
-    if (c->verdict != VERDICT_OK && want->on_bad == SNAP_REFUSE_TLS)
+    waits = tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
+                      VERDICT_FOR_CLIENT, want->max_depth);
+    if (c->verdict != VERDICT_OK && !waits && want->on_bad == SNAP_REFUSE_TLS)
         return refuse_cert(c, verdict_alert((enum verdict_code)c->verdict));
     return 1;
 }

@@ -23,14 +23,18 @@ static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, 
                 unsigned char *ticket, int in_len, int *out_len)
 {
     struct extra x = {.magic = EXTRA_MAGIC, .ticket_id = c->ticket_id};
+    struct peer *who = c->peer;
 
     if (*out_len < in_len + (int)sizeof(x)) /* comes in as the room there is */
         return WOLFSSL_TICKET_RET_REJECT;
-    if (c->peer) {
+    /* Of a resumed session: whose ticket was taken. One that was opened only proves nothing. */
+    if (!who && wolfSSL_session_reused(c->ssl))
+        who = c->ticket_peer;
+    if (who) {
         x.has_peer = 1;
-        memcpy(x.peer_id, peer_id(c->peer), sizeof(x.peer_id));
+        memcpy(x.peer_id, peer_id(who), sizeof(x.peer_id));
         if (c->core->args.met)
-            c->core->args.met(c->core->args.ctx, c->peer);
+            c->core->args.met(c->core->args.ctx, who);
     }
     memcpy(ticket + in_len, &x, sizeof(x));
     memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
@@ -47,14 +51,15 @@ static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, 
 static bool still_welcome(struct tls_conn *c, struct peer *peer)
 {
     const struct snap_client_cert *want = &c->host->cert;
+    bool waits;
 
     if (!peer)
         return want->mode != SNAP_CERT_REQUIRE;
     if (want->mode == SNAP_CERT_REQUEST)
         return true;
-    tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
-              VERDICT_FOR_CLIENT, want->max_depth);
-    return c->verdict == VERDICT_OK;
+    waits = tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
+                      VERDICT_FOR_CLIENT, want->max_depth);
+    return c->verdict == VERDICT_OK || waits;
 }
 
 static bool accept_extra(struct tls_conn *c, const struct extra *x)

@@ -24,7 +24,7 @@ struct peer *tls_peer_of(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *stor
     return peer;
 }
 
-void tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
+bool tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
                enum verdict_purpose purpose, int max_depth)
 {
     struct verdict v;
@@ -35,4 +35,5 @@ void tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
     c->verdict_depth = v.depth;
     if (v.code == VERDICT_OK && max_depth >= 0 && v.chain_len > max_depth)
         c->verdict = VERDICT_CHAIN_TOO_LONG;
+    return v.ocsp_wait;
 }

@@ -409,17 +409,33 @@ class Lists(Case):
         body = self.server.say[self.path]
         self.server.say[self.path] = 503
         self.assertIn(body, [p.read_bytes() for p in pathlib.Path(RUN + "/crl-cache").glob("*.crl")])
+        self.restart()
+        self.assertEqual(ask(), (403, "cert_revoked"))
+        s = self.source()
+        self.assertEqual((s["state"], s["serials"], s["taken"]), ("good", 1, 0))
+        self.good()
+        self.assertEqual(ask()[0], 200)
+
+    def test_a_start_waits_for_the_first_answer(self):
+        self.good()
+        for p in pathlib.Path(RUN + "/crl-cache").glob("*"):
+            p.unlink()
+
+        def late(_):
+            time.sleep(0.8)
+            return crl(self.ca, ["good"])
+
+        self.server.say[self.path] = late
+        self.restart()
+        self.assertEqual((generation(), ask()), (1, (403, "cert_revoked")))
+
+    def restart(self):
         saved = RUN + "/as-it-is.conf"
         with open(RUN + "/sallyport.conf") as f, open(saved, "w") as g:
             g.write(f.read())
         subprocess.run([TOP + "/deploy/demo.sh", "restart"], check=True, env={**os.environ, "DEMO_CONF": saved},
                        stdout=subprocess.DEVNULL)
         self.bugs = 0
-        self.assertEqual(ask(), (403, "cert_revoked"))
-        s = self.source()
-        self.assertEqual((s["state"], s["serials"], s["taken"]), ("good", 1, 0))
-        self.good()
-        self.assertEqual(ask()[0], 200)
 
 
 class Points(Case):

@@ -57,6 +57,18 @@ class Tickets(Case):
             self.assertFalse(session(ctx, old)[1])
             self.assertTrue(session(ctx, new)[1])
 
+    def test_identity_goes_from_session_to_session(self):
+        """A ticket that was given out in a resumed session is as good as the first."""
+        who = ASK.replace(b"/health", b"/protected/whoami")
+        for v in (TLS12, TLS13):
+            ctx, old = context("good", v), None
+            for n in range(4):
+                with connect(HOST, ctx, session=old) as s:
+                    s.sendall(who)
+                    self.assertEqual(Reader(s).response().status, 200, (v, n))
+                    self.assertEqual(s.session_reused, n > 0)
+                    old = s.session
+
     def test_the_same_keys_again(self):
         """As another appliance would have them."""
         for ctx in self.versions():

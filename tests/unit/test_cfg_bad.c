@@ -15,6 +15,10 @@ struct row {
 #define CERT(body) \
     HOST("client_cert = {\n" body "\n}; locations = ( { path = \"/\"; upstream = \"web\"; } );")
 
+#define IDENTITY(body)                                                          \
+    "identities = ( { name = \"gw\"; cert = \"a\"; key = \"k\";\n" body " },\n" \
+    "{ name = \"gw-client\"; cert = \"c\"; key = \"k\"; } );"
+
 /* clang-format off */
 static const struct row rows[] = {
     /* the text as such */
@@ -43,6 +47,9 @@ static const struct row rows[] = {
     {LOCATION("upstraem = \"web\";"),                3, "hosts[h.example].locations[/].upstraem: unknown key (did you mean \"upstream\"?)"},
     {"listeners = ( { tls = true; } );",             1, "listeners[0].address: is missing"},
     {"identities = ( { name = \"gw\"; cert = \"a\"; },\n { name = \"gw-client\"; cert = \"c\"; key = \"k\"; } );", 1, "identities[gw].key: is missing"},
+    {IDENTITY("staple_url = \"http://a/\";"),        2, "none are sent (staple = true)"},
+    {IDENTITY("staple = true; staple_url = \"file:///a\";"), 2, "not an http:// or https:// URL"},
+    {IDENTITY("staple = true; staple_url = \"http://a/\"; staple_file = \"f\";"), 2, "either staple_file or staple_url"},
     {"ports = ( );",                                 1, "ports: an empty list"},
 
     /* URLs, folders */

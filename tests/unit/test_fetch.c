@@ -437,13 +437,12 @@ static void nothing_comes_from_the_environment(void)
     end(&x);
 }
 
-#define TESTS(X)                                                                 \
-    X(an_answer_comes_with_what_is_said_of_it)                                   \
-    X(every_answer_has_its_end)                                                  \
-    X(the_bound_is_exact)                                                        \
-    X(what_was_said_before_is_asked_with) X(a_body_makes_it_a_post)              \
-        X(who_is_slow_is_given_up_and_nobody_waits_for_it) X(nobody_at_home)     \
-            X(so_many_at_once_and_no_more) X(too_many_are_refused)               \
-                X(a_callback_may_begin_and_give_up) X(files_only_where_they_may) \
-                    X(nothing_comes_from_the_environment)
+#define TESTS(X)                                                                                   \
+    X(an_answer_comes_with_what_is_said_of_it)                                                     \
+    X(every_answer_has_its_end)                                                                    \
+    X(the_bound_is_exact)                                                                          \
+    X(what_was_said_before_is_asked_with)                                                          \
+    X(a_body_makes_it_a_post) X(who_is_slow_is_given_up_and_nobody_waits_for_it) X(nobody_at_home) \
+        X(so_many_at_once_and_no_more) X(too_many_are_refused) X(a_callback_may_begin_and_give_up) \
+            X(files_only_where_they_may) X(nothing_comes_from_the_environment)
 T_MAIN("fetch", TESTS)

@@ -1,0 +1,243 @@
+"""What OCSP responders say of clients' certificates: asked by the control side, waited for without holding a core."""
+
+import threading
+import time
+import unittest
+
+from lib import TLS12, TLS13, TOP, Case, Reader, connect, context, counter, ctl, get, log_has, reconfigure, run, until
+from responder import Responder
+
+HOST = "api.gw.example"
+ASK = b"GET /asked/whoami HTTP/1.1\r\nHost: api.gw.example\r\n\r\n"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: api.gw.example\r\n\r\n"
+URL = 'ocsp_url = "http://127.0.0.1:8765/";'
+TIMEOUT = "ocsp_timeout = 2;"
+
+
+def clients():
+    return ctl("ocsp")["clients"][0]
+
+
+def ask(cert="good", version=None):
+    begin = time.monotonic()
+    r = get("/asked/whoami", HOST, context(cert, version))
+    return r.status, r.reason(), time.monotonic() - begin
+
+
+class Ocsp(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.responder = Responder()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.responder.stop()
+
+    def setUp(self):
+        super().setUp()
+        self.old = None
+        self.responder.mode("good")
+        self.responder.minutes(60)
+        self.responder.revoke()
+        if not self.responder.process:
+            self.responder.start()
+
+    def tearDown(self):
+        if self.old:
+            reconfigure(lambda _: self.old)
+        self.forget()
+        super().tearDown()
+
+    def forget(self):
+        """What was learnt is of this test. A process that begins anew knows nothing."""
+        run(TOP + "/deploy/demo.sh", "restart")
+
+    def use(self, more="", timeout=TIMEOUT):
+        was = reconfigure(lambda t: t.replace(URL, URL + more).replace(TIMEOUT, timeout))
+        self.old = self.old or was
+
+    def test_good_is_asked_once(self):
+        before = self.responder.asked()
+        for v in (TLS12, TLS13):
+            for _ in range(3):
+                self.assertEqual(ask(version=v)[:2], (200, None))
+        self.assertEqual(self.responder.asked(), before + 1)
+        # elsewhere nobody is asked
+        self.assertEqual(get("/protected/whoami", HOST, context("good")).status, 200)
+        self.assertEqual(self.responder.asked(), before + 1)
+        c = ctl("ocsp")["certificates"]
+        self.assertEqual([e["state"] for e in c], ["good"])
+        self.assertEqual(counter("proxy", "ocsp_late"), 0)
+
+    def test_revoked(self):
+        self.responder.revoke("good")
+        for v in (TLS12, TLS13, TLS12):
+            self.assertEqual(ask(version=v)[:2], (403, "cert_revoked"))
+        log_has("error.log", "PEER ocsp.revoked .*keyCompromise")
+        # and stays so when the responder is silent
+        self.use("ocsp_fail = \"allow\"; ocsp_refresh = 1;")
+        self.responder.stop()
+        time.sleep(2.5)
+        self.assertEqual(ask()[:2], (403, "cert_revoked"))
+
+    def test_no_answer(self):
+        """Dead, refusing, talking nonsense, not knowing it, talking of another: as the set says."""
+        for fail, want in (("deny", (403, "revocation_unknown")), ("allow", (200, None))):
+            for mode in ("garbage", "error", "later", "unknown", "other", "dead"):
+                self.responder.mode(mode if mode in ("garbage", "error", "later", "other") else "good")
+                self.responder.revoke(forget=("good",) if mode == "unknown" else ())
+                if mode == "dead":
+                    self.responder.stop()
+                self.use(f'ocsp_fail = "{fail}";')
+                with self.subTest(mode=mode, fail=fail):
+                    self.assertEqual(ask()[:2], want)
+                    self.assertEqual(ask(version=TLS12)[:2], want)
+                if mode == "dead":
+                    self.responder.start()
+                reconfigure(lambda _: self.old)
+                self.old = None
+                self.forget()
+
+    def test_a_slow_one_holds_this_request_only(self):
+        self.responder.mode("slow 1")
+        got = []
+        t = threading.Thread(target=lambda: got.append(ask()))
+        t.start()
+        time.sleep(0.3)
+        with connect(HOST, context()) as s:
+            r = Reader(s)
+            for _ in range(50):
+                begin = time.monotonic()
+                s.sendall(HEALTH)
+                self.assertEqual(r.response().status, 200)
+                self.assertLess(time.monotonic() - begin, 0.3)
+        self.assertEqual(got, [])
+        t.join()
+        self.assertEqual(got[0][:2], (200, None))
+        self.assertGreater(got[0][2], 0.9)
+        self.assertEqual(counter("proxy", "ocsp_held"), 1)
+
+    def test_what_is_pipelined_behind_a_held_request_waits(self):
+        self.responder.mode("slow 0.5")
+        with connect(HOST, context("good")) as s:
+            s.sendall(ASK + HEALTH + ASK)
+            r = Reader(s)
+            self.assertEqual([r.response().status for _ in range(3)], [200, 200, 200])
+
+    def test_too_slow(self):
+        self.responder.mode("slow 3")
+        self.use(timeout="ocsp_timeout = 1;")
+        status, reason, took = ask()
+        self.assertEqual((status, reason), (403, "revocation_unknown"))
+        self.assertGreater(took, 0.9)
+        self.assertLess(took, 1.9)
+        self.assertEqual(counter("proxy", "ocsp_late"), 1)
+        until(lambda: clients()["good"] == 1)  # the answer came all the same, for the next one
+        self.assertEqual(ask()[:2], (200, None))
+
+    def test_too_slow_is_let_in_where_silence_is(self):
+        self.responder.mode("hang")
+        self.use('ocsp_fail = "allow";', timeout="ocsp_timeout = 1;")
+        status, _, took = ask()
+        self.assertEqual(status, 200)
+        self.assertGreater(took, 0.9)
+
+    def test_a_client_that_goes_while_it_is_held(self):
+        self.responder.mode("slow 1")
+        for _ in range(3):
+            with connect(HOST, context("good")) as s:
+                s.sendall(ASK)
+                time.sleep(0.1)
+        until(lambda: clients()["good"] == 1)
+        self.assertEqual(ask()[:2], (200, None))
+        until(lambda: ctl("status")["cores"][0]["requests"] == 0)
+
+    def test_first_deny(self):
+        self.use('ocsp_first = "deny";')
+        self.assertEqual(ask()[:2], (403, "revocation_unknown"))
+        until(lambda: clients()["good"] == 1)
+        self.assertEqual(ask()[:2], (200, None))
+
+    def test_first_allow_until_it_is_known_to_be_revoked(self):
+        self.responder.revoke("good")
+        self.responder.mode("slow 1")
+        self.use('ocsp_first = "allow";')
+        with connect(HOST, context("good")) as s:
+            s.sendall(ASK)
+            self.assertEqual(Reader(s).response().status, 200)
+            begin = time.monotonic()
+            self.assertEqual(s.recv(1), b"")  # closed when the answer is there
+            self.assertLess(time.monotonic() - begin, 2.5)
+        self.assertEqual(ask()[:2], (403, "cert_revoked"))
+
+    def test_revocation_reaches_live_connections(self):
+        self.use("ocsp_refresh = 1;")
+        closed = counter("proxy", "identity_closed")
+        with connect(HOST, context("good")) as s, connect(HOST, context("good")) as other:
+            for c, path in ((s, b"asked"), (other, b"protected")):
+                c.sendall(ASK.replace(b"asked", path))
+                self.assertEqual(Reader(c).response().status, 200)
+            self.responder.revoke("good")
+            begin = time.monotonic()
+            self.assertEqual(s.recv(1), b"")
+            self.assertLess(time.monotonic() - begin, 3.5)
+            self.assertEqual(counter("proxy", "identity_closed"), closed + 1)
+            other.sendall(HEALTH)
+            self.assertEqual(Reader(other).response().status, 200)
+
+    def test_resumed_sessions(self):
+        self.use("ocsp_refresh = 1;")
+        for v in (TLS12, TLS13):
+            self.responder.revoke()
+            until(lambda: clients()["revoked"] == 0)
+            ctx = context("good", v)
+            with connect(HOST, ctx) as s:
+                s.sendall(ASK)
+                self.assertEqual(Reader(s).response().status, 200)
+                session = s.session
+            with connect(HOST, ctx, session=session) as s:
+                s.sendall(ASK)
+                self.assertEqual(Reader(s).response().status, 200)
+                self.assertTrue(s.session_reused)
+                session = s.session
+            self.responder.revoke("good")
+            until(lambda: ask(version=v)[0] == 403)
+            with connect(HOST, ctx, session=session) as s:
+                s.sendall(ASK)
+                self.assertEqual(Reader(s).response().reason(), "cert_revoked")
+
+    def test_an_answer_that_ends_is_renewed_under_a_connection_that_waits(self):
+        self.responder.mode("short 4")
+        with connect(HOST, context("good")) as s:
+            r = Reader(s)
+            s.sendall(ASK)
+            self.assertEqual(r.response().status, 200)
+            asked = self.responder.asked()
+            s.settimeout(4.7)  # less than the keep-alive time
+            time.sleep(4.6)
+            s.sendall(ASK)
+            self.assertEqual(r.response().status, 200)
+            self.assertGreater(self.responder.asked(), asked)
+
+    def test_in_the_handshake(self):
+        """on_bad = "tls": what is not known yet comes in and its request waits; what is revoked gets an alert."""
+
+        def strict():
+            self.old = reconfigure(lambda t: t.replace('{ mode = "require"; trust = [ "clients" ]; on_bad = "tls"',
+                                                       '{ mode = "require"; trust = [ "asked" ]; on_bad = "tls"'))
+
+        strict()
+        host = "strict.example"
+        for v in (TLS12, TLS13):
+            self.assertEqual(get("/whoami", host, context("good", v, verify=False)).status, 200)
+        self.responder.revoke("good")
+        self.forget()
+        strict()
+        self.assertEqual(get("/whoami", host, context("good", verify=False)).reason(), "cert_revoked")
+        for v in (TLS12, TLS13):
+            with self.assertRaisesRegex(OSError, "(?i)revoked"):
+                get("/whoami", host, context("good", v, verify=False))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
