@@ -126,7 +126,7 @@ configure_haproxy() {
 global
     nbthread 1
     cpu-map 1 $SERVER_CPU
-    maxconn 20000
+    maxconn 9000
     pidfile $run/haproxy.pid
     tune.ssl.default-dh-param 2048
     ssl-default-bind-curves P-256
