@@ -20,6 +20,7 @@ struct ocsp_table {
     _Alignas(64) uint64_t version;
     uint64_t worse;
     _Alignas(64) struct slot *slots;
+    void *mem;
     uint32_t mask; /* of buckets */
 };
 
@@ -37,12 +38,13 @@ res ocsp_table_new(uint32_t entries, struct ocsp_table **out)
         buckets *= 2;
     t->mask = buckets - 1;
     size = (size_t)buckets * WAYS * sizeof(struct slot);
-    t->slots = (struct slot *)aligned_alloc(64, size);
-    if (!t->slots) {
+    /* Zero pages of the kernel's: what nobody asks about costs nothing. */
+    t->mem = calloc(1, size + sizeof(struct slot));
+    if (!t->mem) {
         free(t);
         return ERR(NOMEM);
     }
-    memset(t->slots, 0, size);
+    t->slots = (struct slot *)(((uintptr_t)t->mem + 63) & ~(uintptr_t)63);
     *out = t;
     return OK;
 }
@@ -51,7 +53,7 @@ void ocsp_table_free(struct ocsp_table *t)
 {
     if (!t)
         return;
-    free(t->slots);
+    free(t->mem);
     free(t);
 }
 
@@ -71,11 +73,11 @@ static bool same_id(const struct slot *s, const uint64_t w[OCSP_ID_B / 8])
     bool same = true;
 
     for (unsigned i = 0; i < OCSP_ID_B / 8; i++)
-        same &= __atomic_load_n(&s->id[i], __ATOMIC_RELAXED) == w[i];
+        same &= __atomic_load_n(&s->id[i], __ATOMIC_ACQUIRE) == w[i];
     return same;
 }
 
-/* --- the one writer --- */
+/* --- the one writer: orders by its words, as crypto/staple.c --- */
 
 static struct slot *find(const struct ocsp_table *t, const uint64_t w[OCSP_ID_B / 8])
 {
@@ -105,12 +107,11 @@ static struct slot *victim(const struct ocsp_table *t, const uint64_t w[OCSP_ID_
 static void write_slot(struct slot *s, const uint64_t w[OCSP_ID_B / 8], const struct ocsp_entry *e)
 {
     __atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&s->what, (uint32_t)e->what, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->this_s, e->this_s, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->until_s, e->until_s, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->what, (uint32_t)e->what, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->this_s, e->this_s, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->until_s, e->until_s, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < OCSP_ID_B / 8; i++)
-        __atomic_store_n(&s->id[i], w[i], __ATOMIC_RELAXED);
+        __atomic_store_n(&s->id[i], w[i], __ATOMIC_RELEASE);
     __atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELEASE);
 }
 
@@ -163,10 +164,9 @@ static bool read_slot(const struct slot *s, const uint64_t w[OCSP_ID_B / 8], str
         if (seq & 1)
             continue;
         same = same_id(s, w);
-        out->what = (enum ocsp_what)__atomic_load_n(&s->what, __ATOMIC_RELAXED);
-        out->this_s = __atomic_load_n(&s->this_s, __ATOMIC_RELAXED);
-        out->until_s = __atomic_load_n(&s->until_s, __ATOMIC_RELAXED);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        out->what = (enum ocsp_what)__atomic_load_n(&s->what, __ATOMIC_ACQUIRE);
+        out->this_s = __atomic_load_n(&s->this_s, __ATOMIC_ACQUIRE);
+        out->until_s = __atomic_load_n(&s->until_s, __ATOMIC_ACQUIRE);
         if (__atomic_load_n(&s->seq, __ATOMIC_RELAXED) == seq)
             return same;
     }

@@ -61,9 +61,27 @@ static void glue_doubt(void *ctx, const struct ip_addr *dst)
 static void glue_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 {
     struct core *c = (struct core *)ctx;
-    struct tcp_rx rx = {s->src, s->dst, s->arrived_ns, s->ecn};
+    struct tcp_rx rx = {s->src, s->dst, s->arrived_ns, s->ecn, (uint8_t)net_core_ahead(c->net)};
 
     tcp_input(c->tcp, m, &rx);
+}
+
+_Static_assert(NET_AHEAD_MAX <= TCP_AHEAD_MAX, "a burst fits");
+
+static void glue_ahead(void *ctx, uint32_t slot, const struct ip_addr *src,
+                       const struct ip_addr *dst, uint16_t sport, uint16_t dport)
+{
+    const struct core *c = (const struct core *)ctx;
+    struct tcp_tuple t = {*dst, *src, dport, sport};
+
+    tcp_ahead(c->tcp, slot, &t);
+}
+
+static void glue_ahead_conn(void *ctx, uint32_t slot)
+{
+    const struct core *c = (const struct core *)ctx;
+
+    tcp_ahead_conn(c->tcp, slot);
 }
 
 static void glue_icmp(void *ctx, const struct l3_icmp_error *e)
@@ -164,13 +182,14 @@ static res make_layers(struct core *c, const struct core_args *a)
                                .requests_max = a->conns_max,
                                .backends_max = a->conns_max,
                                .bufs_max = 2 * a->conns_max};
-    struct net_up up = {c, glue_tcp, glue_icmp};
+    struct net_up up = {c, glue_tcp, glue_icmp, glue_ahead, glue_ahead_conn};
 
     TRY(net_core_begin(c->net, &up, &c->rng, &c->log, c->now_ns));
     TRY(make_tcp(c, a));
     TRY(heap_new(a->heap_b, &c->wolf.heap));
     c->wolf.rng = &c->rng;
-    TRY(memo_new(MEMO_ENTRIES, &c->memo));
+    if (!a->forget_verdicts)
+        TRY(memo_new(MEMO_ENTRIES, &c->memo));
     TRY(peers_new(PEERS_ENTRIES, PEERS_BYTES, c->memo, &c->peers));
     peers_use_ocsp(c->peers, a->ocsp, glue_ask, c);
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);

@@ -52,14 +52,16 @@ const struct l3_route_entry *l3_route_for(const struct l3 *l, const struct ip_ad
 }
 
 /* An address of the port to speak from: of the hop's own network, else the first of the family. */
-static bool source_for(const struct l3_port *p, const struct ip_addr *hop, struct ip_addr *src)
+static bool source_for(const struct l3 *l, uint8_t port, const struct ip_addr *hop,
+                       struct ip_addr *src)
 {
+    const struct l3_port *p = &l->ports[port];
     const struct ip_prefix *family = NULL;
 
     for (uint32_t i = 0; i < p->address_count; i++) {
         const struct ip_prefix *a = &p->addresses[i];
 
-        if (ip_is_v4(&a->addr) != ip_is_v4(hop))
+        if (ip_is_v4(&a->addr) != ip_is_v4(hop) || l->claims[port][i].held_until_ns)
             continue;
         if (ip_in(hop, a)) {
             *src = a->addr;
@@ -82,7 +84,7 @@ bool l3_route(const struct l3 *l, const struct ip_addr *dst, struct ip_addr *src
     *mtu = l->ports[r->port].mtu;
     if (!ip_is_any(src))
         return true;
-    return source_for(&l->ports[r->port], ip_is_any(&r->gateway) ? dst : &r->gateway, src);
+    return source_for(l, r->port, ip_is_any(&r->gateway) ? dst : &r->gateway, src);
 }
 
 const struct ip_prefix *l3_own(const struct l3 *l, uint8_t port, const struct ip_addr *a)
@@ -91,7 +93,7 @@ const struct ip_prefix *l3_own(const struct l3 *l, uint8_t port, const struct ip
 
     for (uint32_t i = 0; i < p->address_count; i++) {
         if (ip_eq(&p->addresses[i].addr, a))
-            return &p->addresses[i];
+            return l->claims[port][i].held_until_ns ? NULL : &p->addresses[i];
     }
     return NULL;
 }
@@ -222,26 +224,9 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns)
 
 /* --- time --- */
 
-static void announce(struct l3 *l, uint64_t now_ns)
-{
-    for (uint32_t p = 0; p < l->port_count; p++) {
-        for (uint32_t i = 0; i < l->ports[p].address_count; i++) {
-            const struct ip_addr *a = &l->ports[p].addresses[i].addr;
-
-            if (ip_is_v4(a))
-                arp_announce(l, (uint8_t)p, a);
-            else
-                nd6_announce(l, (uint8_t)p, a, now_ns);
-        }
-    }
-    l->announced++;
-    l->announce_ns = now_ns + ANNOUNCE_NS;
-}
-
 void l3_timers(struct l3 *l, uint64_t now_ns)
 {
-    if (l->env.announces && l->announced < ANNOUNCE_TIMES && now_ns >= l->announce_ns)
-        announce(l, now_ns);
+    dad_timers(l, now_ns);
     if (l->reasm)
         reasm_timers(l->reasm, now_ns);
     hop_timers(l, now_ns);
@@ -249,14 +234,11 @@ void l3_timers(struct l3 *l, uint64_t now_ns)
 
 uint64_t l3_next_deadline(const struct l3 *l)
 {
-    uint64_t at = hop_next_deadline(l),
+    uint64_t at = hop_next_deadline(l), dad = dad_next_deadline(l),
              reasm = l->reasm ? reasm_next_deadline(l->reasm) : UINT64_MAX;
 
-    if (reasm < at)
-        at = reasm;
-    if (l->env.announces && l->announced < ANNOUNCE_TIMES && l->announce_ns < at)
-        at = l->announce_ns;
-    return at;
+    at = reasm < at ? reasm : at;
+    return dad < at ? dad : at;
 }
 
 /* --- life --- */
@@ -271,7 +253,7 @@ res l3_new(const struct l3_env *env, const struct l3_port *ports, uint32_t count
     l->env = *env;
     memcpy(l->ports, ports, count * sizeof(*ports));
     l->port_count = count;
-    l->announce_ns = now_ns;
+    dad_begin(l, now_ns);
     l->flow_key = rng_sip_key(env->rng);
     if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng))) || !IS_OK(l3_start_fragments(l))) {
         l3_free(l);

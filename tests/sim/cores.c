@@ -44,11 +44,23 @@ static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const s
     handoff_tell(&c->host->handoff, c->id, &item);
 }
 
+static void env_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+    struct handoff_news item = {.ip = *ip, .port = port, .what = HANDOFF_CONFLICT};
+
+    c->gave++;
+    handoff_tell(&c->host->handoff, c->id, &item);
+}
+
 static void on_news(void *ctx, const struct handoff_news *n)
 {
     struct cores_core *c = (struct cores_core *)ctx;
 
-    l3_heard(c->l3, n->port, &n->ip, &n->mac, n->what == HANDOFF_ANSWER, c->now_ns);
+    if (n->what == HANDOFF_CONFLICT)
+        (void)l3_conflict(c->l3, n->port, &n->ip, c->now_ns);
+    else
+        l3_heard(c->l3, n->port, &n->ip, &n->mac, n->what == HANDOFF_ANSWER, c->now_ns);
 }
 
 static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
@@ -120,6 +132,18 @@ static void env_doubt(void *ctx, const struct ip_addr *dst)
     l3_doubt(c->l3, dst, c->now_ns);
 }
 
+static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+    uint32_t owner, hash;
+
+    if (!handoff_owner(&c->host->handoff, c->id, m, &owner, &hash) || owner == c->id)
+        return false;
+    count(c, handoff_give(&c->host->handoff, c->id, owner, m, port, false) ? NET_CTR_STEER_OUT
+                                                                           : NET_CTR_STEER_DROPPED);
+    return true;
+}
+
 /* --- a core's turn --- */
 
 void cores_received(struct cores_core *c, struct span f, const struct cores_wired *meta)
@@ -148,6 +172,7 @@ static uint32_t turn(struct cores_core *c, uint64_t now_ns)
 
     c->now_ns = now_ns;
     c->log.now_ns = now_ns;
+    c->gave = 0;
     tcp_begin(c->tcp, now_ns);
     n = cores_poll_wire(c);
     n += handoff_poll(&c->host->handoff, c->id, &sink);
@@ -157,7 +182,7 @@ static uint32_t turn(struct cores_core *c, uint64_t now_ns)
     tcp_upcalls(c->tcp);
     tcp_flush(c->tcp);
     walk_turn(&c->walk, c->tcp);
-    return n;
+    return n + c->gave;
 }
 
 #define EACH_CORE(w, c)                                 \
@@ -178,7 +203,7 @@ bool cores_done(const struct cores_world *w)
     return true;
 }
 
-/* One turn of all. Nothing came: the clock goes on to the next deadline. */
+/* One turn of all. Nothing came or went: the clock goes on to the next deadline. */
 static void step(struct cores_world *w, uint64_t end)
 {
     uint64_t next = w->now_ns + STEP_NS, at = end;
@@ -268,6 +293,9 @@ static void core_open(struct cores_core *c, uint64_t seed)
                         .tcp = env_tcp,
                         .icmp_error = env_icmp,
                         .heard = c->host->cores > 1 ? env_heard : NULL,
+                        .conflict = c->host->cores > 1 ? env_conflict : NULL,
+                        .elsewhere = c->host->cores > 1 ? env_elsewhere : NULL,
+                        .reassembles = cfg->cut_b > 0,
                         .announces = c->id == 0};
     struct tcp_env tcp = {.ctx = c,
                           .pool = &c->pool,
@@ -344,7 +372,12 @@ struct cores_world *cores_new(const struct cores_config *cfg)
             h->addr4[k] = ip_v4(0x0a000001 + 16 * i + k);
             h->addr6[k] = (struct ip_addr){{0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(1 + 16 * i + k)}};
         }
+        if (cfg->same_address) {
+            h->addr4[0] = w->host[0].addr4[0];
+            h->addr6[0] = w->host[0].addr6[0];
+        }
         MUST(IS_OK(handoff_init(&h->handoff, h->cores, &rng)));
+        h->handoff.reassembly = cfg->cut_b > 0;
         device_key(h);
     }
     for (uint32_t i = 0; i < 2; i++) {

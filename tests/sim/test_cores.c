@@ -239,9 +239,87 @@ static void the_gateway_fails_over(void)
     }
 }
 
+/* How many cores of a host use an address. */
+static uint32_t users(const struct cores_host *h, const struct ip_addr *a)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < h->cores; i++)
+        n += l3_is_local(h->core[i].l3, a);
+    return n;
+}
+
+/* T-127 RFC 4862 5.4.5, RFC 5227 2.1: two hosts have one address: it is taken out of use, and in the
+ * end all cores of one have it alone */
+static void an_address_of_two_hosts(void)
+{
+    struct cores_config cfg = {
+        .seed = T_SEED, .same_address = true, .host = {{4, 4, SPREAD_ANY}, {3, 2, SPREAD_ANY}}};
+    struct cores_world *w = cores_new(&cfg);
+    struct cores_host *a = &w->host[0], *b = &w->host[1];
+    const struct ip_addr *both[] = {&a->addr4[0], &a->addr6[0]};
+
+    cores_idle(w, 3000000000ULL);
+    for (size_t i = 0; i < ARRAY_LEN(both); i++)
+        T_OK(users(a, both[i]) % 4 == 0 && users(b, both[i]) % 3 == 0 &&
+             users(a, both[i]) + users(b, both[i]) < 7);
+    T_EQ(users(a, &a->addr6[1]), 4);
+    T_EQ(users(b, &b->addr4[1]), 3);
+    T_OK(cores_net(a, NET_CTR_ADDRESS_HELD) + cores_net(b, NET_CTR_ADDRESS_HELD) > 0);
+    cores_idle(w, 300000000000ULL);
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        uint32_t of_a = users(a, both[i]), of_b = users(b, both[i]);
+
+        T_OK((of_a == 4 && of_b == 0) || (of_a == 0 && of_b == 3));
+    }
+    end(w);
+}
+
+/* T-128b RFC 5722: all packets come in fragments, on any queue: they meet, and what they make finds its owner */
+static void fragments_meet(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t cores, queues;
+        enum cores_spread spread;
+        uint32_t loss;
+    } rows[] = {
+        {"one core", 1, 1, SPREAD_RSS, 0},
+        {"four cores, by hash", 4, 4, SPREAD_RSS, 0},
+        {"four cores, any queue", 4, 4, SPREAD_ANY, 0},
+        {"four cores, two queues", 4, 2, SPREAD_ANY, 0},
+        {"four cores, losses", 4, 4, SPREAD_ANY, 2000},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (int v6 = 0; v6 < 2; v6++) {
+            struct cores_config cfg = {
+                .seed = T_SEED,
+                .cut_b = 504,
+                .loss = rows[i].loss,
+                .host = {{rows[i].cores, rows[i].queues, rows[i].spread}, {1, 1, SPREAD_RSS}}};
+            struct cores_world *w = warm(&cfg);
+            const struct cores_host *h = &w->host[0];
+
+            plan(w, 0, 40, 60000, v6);
+            plan(w, 1, 40, 60000, v6);
+            T_OK(cores_run(w, 600000000000ULL));
+            all_is_well(w);
+            T_OK(cores_net(h, NET_CTR_REASM_OKS) > 1000);
+            T_ROW_EQ(rows[i].name, cores_net(h, NET_CTR_REASM_OVERLAPS), 0);
+            T_ROW_EQ(rows[i].name, cores_net(h, NET_CTR_IP_FRAGMENT), 0);
+            if (!rows[i].loss)
+                T_ROW_EQ(rows[i].name, cores_net(h, NET_CTR_REASM_FAILS), 0);
+            end(w);
+        }
+    }
+}
+
 #define TESTS(X)                  \
+    X(an_address_of_two_hosts)    \
     X(the_gateway_fails_over)     \
     X(packets_come_to_any_queue)  \
     X(answers_reach_their_opener) \
-    X(a_device_with_another_key) X(cores_that_are_no_power_of_two) X(errors_on_the_wrong_core)
+    X(a_device_with_another_key)  \
+    X(cores_that_are_no_power_of_two) X(errors_on_the_wrong_core) X(fragments_meet)
 T_MAIN("cores", TESTS)

@@ -173,9 +173,87 @@ static bool is_ip(uint32_t i)
 
 static void our_address_is_announced(void)
 {
+    static const uint8_t nobody[4];
+
     begin_vlan(0);
-    T_OK(w.outs > 0 && get_u16(w.out[0].b + 12) == ETH_TYPE_ARP);
-    T_OK(memcmp(w.out[0].b + 28, w.out[0].b + 38, 4) == 0); /* sender and target: gratuitous */
+    T_EQ(w.outs, 1); /* first it is asked whether somebody has it */
+    T_OK(is_arp_request(0, "10.0.0.1") && memcmp(w.out[0].b + 28, nobody, 4) == 0);
+    w.now += SEC;
+    l3_timers(w.l3, w.now);
+    T_EQ(w.outs, 2);
+    T_OK(is_arp_request(1, "10.0.0.1"));
+    T_OK(memcmp(w.out[1].b + 28, w.out[1].b + 38, 4) == 0); /* sender and target: gratuitous */
+    end();
+}
+
+static void time_passes(uint64_t ns)
+{
+    for (uint64_t end = w.now + ns; w.now < end; w.now += SEC / 10)
+        l3_timers(w.l3, w.now);
+}
+
+static uint32_t probes(void)
+{
+    static const uint8_t nobody[4];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < w.outs; i++)
+        n += is_arp_request(i, "10.0.0.1") && memcmp(w.out[i].b + 28, nobody, 4) == 0;
+    return n;
+}
+
+/* RFC 5227 2.1: somebody has the address when we start: it is not used until nobody answers for it. */
+static void an_address_that_somebody_has_is_not_used(void)
+{
+    struct mac holder = {{2, 9, 9, 9, 9, 9}};
+    struct ip_addr src = {{0}}, far = ip("10.0.0.2");
+    uint8_t f[100], body[24] = {0};
+    uint32_t held_s = 0;
+    uint16_t mtu;
+
+    begin();
+    w.now += SEC / 2;
+    arp(2, holder, "10.0.0.1", "0.0.0.0");
+    T_EQ(count(NET_CTR_ADDRESS_HELD), 1);
+    w.outs = 0;
+    arp(1, peer_mac, "10.0.0.2", "10.0.0.1");
+    T_EQ(w.outs, 0);
+    in(f, packet(f, IP_PROTO_TCP, body, 24, 0, 0));
+    T_EQ(w.segments, 0);
+    T_OK(!l3_is_local(w.l3, &w.l3->ports[0].addresses[0].addr));
+    T_OK(!l3_route(w.l3, &far, &src, &mtu));
+    for (; w.outs == 0 && held_s < 100; held_s++) /* neither announced nor asked for */
+        time_passes(SEC);
+    T_OK(held_s >= 59 && held_s <= 70);
+    T_EQ(probes(), 1);
+    arp(2, holder, "10.0.0.1", "0.0.0.0"); /* still there */
+    w.outs = 0;
+    time_passes(80 * SEC);
+    T_EQ(probes(), 1);
+    T_EQ(w.outs, 2); /* a question, no answer, an announcement */
+    T_OK(l3_route(w.l3, &far, &src, &mtu));
+    arp(1, peer_mac, "10.0.0.2", "10.0.0.1");
+    T_EQ(w.outs, 3);
+    T_EQ(count(NET_CTR_ADDRESS_HELD), 1);
+    end();
+}
+
+/* RFC 5227 2.4 b: an address in use is defended, but two that both defend do not quarrel for ever. */
+static void an_address_in_use_is_defended(void)
+{
+    struct mac thief = {{2, 9, 9, 9, 9, 9}};
+
+    begin();
+    time_passes(5 * SEC);
+    w.outs = 0;
+    for (int i = 0; i < 100; i++)
+        arp(1, thief, "10.0.0.1", "10.0.0.1");
+    T_EQ(w.outs, 1);
+    T_EQ(count(NET_CTR_ARP_CONFLICT), 100);
+    T_EQ(count(NET_CTR_ADDRESS_HELD), 0);
+    w.now += 11 * SEC;
+    arp(1, thief, "10.0.0.1", "10.0.0.1");
+    T_EQ(w.outs, 2);
     end();
 }
 
@@ -475,6 +553,8 @@ static void tags_are_kept_apart(void)
 
 #define TESTS(X)                                \
     X(our_address_is_announced)                 \
+    X(an_address_that_somebody_has_is_not_used) \
+    X(an_address_in_use_is_defended)            \
     X(requests_for_us_are_answered)             \
     X(packets_wait_for_the_next_hop)            \
     X(nobody_answers)                           \
