@@ -105,6 +105,7 @@ struct cfg_control {
     struct cfg_node node;
     const char *socket, *group;
     const char *crl_cache; /* NULL: none */
+    uint32_t crl_wait_ms;
     uint32_t mode;
     bool telemetry;
 };

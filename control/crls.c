@@ -213,6 +213,8 @@ struct wish {
     struct report *report;
     struct crl **lists;
     size_t n, cap;
+    bool wanted; /* it has crl_from_cdp */
+    uint32_t urls;
 };
 
 static bool add_held(struct wish *w, const struct source *s)
@@ -235,6 +237,8 @@ static res want(struct wish *w, const struct cfg_trust *t, const char *url)
 {
     struct source *s = source_of(w->k, url);
     bool known;
+
+    w->urls++;
 
     if (!s && w->k->count == CRLS_SOURCES_MAX) {
         report_add(w->report, REPORT_ERROR, NULL, 0, NULL,
@@ -276,6 +280,7 @@ static res want_all(struct wish *w, const struct cfg_trust *t)
 {
     for (uint32_t i = 0; i < t->crl_url.n; i++)
         TRY(want(w, t, t->crl_url.v[i]));
+    w->wanted |= t->crl_from_cdp;
     for (uint32_t i = 0; t->crl_from_cdp && i < trust_entry_count(w->t); i++) {
         const struct cert *c = &trust_entry_at(w->t, i)->cert;
 
@@ -298,6 +303,10 @@ res crls_equip(struct crls *k, const struct cfg *c, const struct cfg_refs *list,
         if (set->crl_check != CFG_CRL_NONE)
             r = want_all(&w, set);
     }
+    if (IS_OK(r) && w.wanted && !w.urls)
+        report_add(report, REPORT_WARN, c->file, 0, "add crl_url = [ ... ], or crl",
+                   "trust '%s': crl_from_cdp, but none of its certificates says where a list is",
+                   trust_name(*t));
     if (IS_OK(r))
         r = trust_with_lists(*t, w.lists, w.n, &with);
     free(w.lists);
@@ -335,6 +344,20 @@ bool crls_turn(struct crls *k, int64_t mono_ms)
     }
     return k->dirty && mono_ms >= k->not_before_ms &&
            (k->active == 0 || mono_ms - k->dirty_ms >= SETTLE_MS);
+}
+
+bool crls_waiting(const struct crls *k)
+{
+    for (const struct source *s = k->sources; s; s = s->next) {
+        if (s->held_count == 0 && s->failures == 0)
+            return true;
+    }
+    return false;
+}
+
+bool crls_news(const struct crls *k)
+{
+    return k->dirty;
 }
 
 void crls_ask_all(struct crls *k)

@@ -51,6 +51,10 @@ void crls_revert(struct crls *k);
 
 /* True: there is something that a generation should be built for. */
 bool crls_turn(struct crls *k, int64_t mono_ms);
+/* Is there a source that has neither a list nor an answer that says why not? */
+bool crls_waiting(const struct crls *k);
+/* Is something held that a generation should be built for? */
+bool crls_news(const struct crls *k);
 /* Whatever was planned: ask now. */
 void crls_ask_all(struct crls *k);
 /* It could not be built: try again later. */

@@ -2,6 +2,7 @@
 
 #include "control/boot.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -137,6 +138,7 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     return OK;
 }
 
+#define FIRST_TURN_MS       10
 #define CAPTURE_PATIENCE_NS 5000000000ULL /* a reader that is gone does not keep a capture */
 #define EFFECT_MS           200 /* the answer to a reload waits so long for the open connections */
 
@@ -192,8 +194,37 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
     return r;
 }
 
+/* Lists that come soon are in the first generation: a gateway that denies without them need not begin with that. */
+static void first_lists(struct ctl *c, struct report *report)
+{
+    DEFER(cfg_free_p) struct cfg *cfg = NULL;
+    int64_t end_ms = crls_mono_ms() + c->now->cfg->control->crl_wait_ms;
+    struct gen *next;
+
+    while (crls_waiting(c->crls) && crls_mono_ms() < end_ms) {
+        struct pollfd p = {.fd = fetch_fd(c->fetch), .events = POLLIN};
+
+        (void)crls_turn(c->crls, crls_mono_ms());
+        (void)poll(&p, 1, FIRST_TURN_MS);
+        fetch_turn(c->fetch);
+    }
+    if (!crls_news(c->crls))
+        return;
+    cfg = cfg_ref(c->now->cfg);
+    c->last_gen--; /* nobody has seen it */
+    if (!IS_OK(build(c, &cfg, report, &next))) {
+        c->last_gen++;
+        return; /* ctl_tick tries again */
+    }
+    c->last_gen++;
+    gen_free(c->now, c->slots);
+    c->now = next;
+    crls_commit(c->crls, &next->snap);
+}
+
 res ctl_start(struct ctl *c, struct report *report)
 {
+    first_lists(c, report);
     TRY(dp_start(&c->dp_cfg, report, &c->dp));
     c->state = CTL_RUNNING;
     TRY(publish(c, c->now, report));
@@ -405,8 +436,11 @@ res ctl_check(const char *file, struct report *report)
     arena_init(&boot);
     in.slots = slots;
     r = boot_config(cfg, &boot, report, &dp_cfg);
-    build_r = gen_build(&in, &cfg, report, &g);
+    build_r = crls_new(NULL, NULL, NULL, &in.crls); /* never given a turn: nothing is fetched */
+    if (IS_OK(build_r))
+        build_r = gen_build(&in, &cfg, report, &g);
     gen_free(g, slots);
+    crls_free(in.crls);
     (void)tls_profile_reap();
     slots_free(slots);
     arena_fini(&boot);

@@ -1,11 +1,14 @@
 #include "control/show.h"
 
+#include "base/res.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-#define COLUMNS_MAX 32 /* of a table; further ones are not shown */
-#define WIDE        6  /* a table with more columns is turned on its side */
+#define COLUMNS_MAX 32  /* of a table; further ones are not shown */
+#define LINE        140 /* what a line of such a table should not exceed */
+#define WIDE        6   /* a table with more columns is turned on its side */
 
 /* --- scalars --- */
 
@@ -150,10 +153,22 @@ static void print_upright(const struct table *t, FILE *f)
         fprintf(f, zeros == 1 ? "(%zu more is 0)\n" : "(%zu more are 0)\n", zeros);
 }
 
+/* `n` rows beside each other. */
+static void print_some(const struct table *t, size_t first, size_t n, size_t name, size_t value,
+                       FILE *f)
+{
+    for (size_t c = 0; c < t->count; c++) {
+        pad(print_text(t->columns[c], false, f), name, f);
+        for (size_t i = first; i < first + n; i++)
+            pad(print_scalar(json_object_get(json_array_get(t->rows, i), t->columns[c]), f),
+                i + 1 < first + n ? value : 0, f);
+        fputc('\n', f);
+    }
+}
+
 static void print_sideways(const struct table *t, FILE *f)
 {
-    size_t name = 0, value = 0, i;
-    const json_t *row;
+    size_t name = 0, value = 0, fit, i;
 
     for (size_t c = 0; c < t->count; c++) {
         size_t w = column_width(t, c);
@@ -161,12 +176,11 @@ static void print_sideways(const struct table *t, FILE *f)
         value = w > value ? w : value;
         name = strlen(t->columns[c]) > name ? strlen(t->columns[c]) : name;
     }
-    for (size_t c = 0; c < t->count; c++) {
-        pad(print_text(t->columns[c], false, f), name + 2, f);
-        json_array_foreach(t->rows, i, row)
-            pad(print_scalar(json_object_get(row, t->columns[c]), f),
-                i + 1 < json_array_size(t->rows) ? value + 2 : 0, f);
-        fputc('\n', f);
+    fit = value + 2 < LINE - min_size(name, LINE) ? (LINE - name) / (value + 2) : 1;
+    for (i = 0; i < json_array_size(t->rows); i += fit) {
+        if (i)
+            fputc('\n', f);
+        print_some(t, i, min_size(fit, json_array_size(t->rows) - i), name + 2, value + 2, f);
     }
 }
 

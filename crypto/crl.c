@@ -10,7 +10,8 @@
 
 #define SERIAL_MAX_B   20u
 #define PER_BUCKET     8u
-#define REASON_REMOVED 8u /* removeFromCRL, in deltas (RFC 5280 5.3.1) */
+#define FILTER_BITS    11u /* per serial: about one in thirty of the others passes */
+#define REASON_REMOVED 8u  /* removeFromCRL, in deltas (RFC 5280 5.3.1) */
 #define OID_CRL_NUMBER OID("\x55\x1d\x14")
 #define OID_CRL_REASON OID("\x55\x1d\x15")
 #define OID_DELTA      OID("\x55\x1d\x1b")
@@ -31,6 +32,8 @@ struct crl {
     bool is_delta, users_only, cas_only;
     struct sip_key key;
     uint32_t count, buckets;
+    uint32_t words;
+    uint64_t *filter; /* says of almost all serials that are not here that they are not */
     uint32_t *starts; /* buckets + 1: where each one's entries begin */
     struct entry *entries;
     uint8_t id[32];
@@ -265,9 +268,26 @@ res crl_parse(struct span der, struct crl_view *out, const char **why)
 
 /* --- the set --- */
 
-static uint32_t bucket_of(const struct crl *c, const uint8_t *serial, size_t len)
+static uint64_t hash_of(const struct crl *c, const uint8_t *serial, size_t len)
 {
-    return (uint32_t)(((siphash13(&c->key, serial, len) >> 32) * c->buckets) >> 32);
+    return siphash13(&c->key, serial, len);
+}
+
+static uint32_t bucket_of(const struct crl *c, uint64_t hash)
+{
+    return (uint32_t)(((hash >> 32) * c->buckets) >> 32);
+}
+
+/* A Bloom filter of one word: small enough to stay in a cache, where the list itself does not. */
+static uint64_t *word_of(const struct crl *c, uint64_t hash)
+{
+    return &c->filter[((hash >> 32) * c->words) >> 32];
+}
+
+static uint64_t bits_of(uint64_t hash)
+{
+    return 1ULL << (hash & 63) | 1ULL << (hash >> 6 & 63) | 1ULL << (hash >> 12 & 63) |
+           1ULL << (hash >> 18 & 63);
 }
 
 /* Serials longer than any that a certificate can have here are counted, not kept. */
@@ -280,20 +300,26 @@ static bool fill(struct crl *c, struct span entries)
     while (next_entry(&rest, &e))
         n += e.len <= SERIAL_MAX_B;
     c->buckets = n / PER_BUCKET + 1;
+    c->words = (uint32_t)((uint64_t)n * FILTER_BITS / 64) + 1;
+    c->filter = (uint64_t *)calloc(c->words, sizeof(uint64_t));
     c->starts = (uint32_t *)calloc(c->buckets + 2, sizeof(uint32_t));
     c->entries = (struct entry *)malloc((n ? n : 1) * sizeof(struct entry));
-    if (!c->starts || !c->entries)
+    if (!c->filter || !c->starts || !c->entries)
         return false;
     for (rest = entries; next_entry(&rest, &e);) {
-        if (e.len <= SERIAL_MAX_B)
-            c->starts[bucket_of(c, e.serial, e.len) + 2]++;
+        if (e.len <= SERIAL_MAX_B) {
+            uint64_t hash = hash_of(c, e.serial, e.len);
+
+            c->starts[bucket_of(c, hash) + 2]++;
+            *word_of(c, hash) |= bits_of(hash);
+        }
     }
     for (uint32_t b = 1; b <= c->buckets + 1; b++)
         c->starts[b] += c->starts[b - 1];
     /* starts[b + 1] is where the next entry of b goes; when all are in, it is where b + 1 begins. */
     for (rest = entries; next_entry(&rest, &e);) {
         if (e.len <= SERIAL_MAX_B)
-            c->entries[c->starts[bucket_of(c, e.serial, e.len) + 1]++] = e;
+            c->entries[c->starts[bucket_of(c, hash_of(c, e.serial, e.len)) + 1]++] = e;
     }
     c->count = n;
     return true;
@@ -349,6 +375,7 @@ void crl_unref(struct crl *c)
     if (!c || --c->refs)
         return;
     free(c->text);
+    free(c->filter);
     free(c->starts);
     free(c->entries);
     free(c);
@@ -416,7 +443,7 @@ uint32_t crl_count(const struct crl *c)
 uint64_t crl_bytes(const struct crl *c)
 {
     return sizeof(*c) + (uint64_t)c->count * sizeof(struct entry) +
-           (c->buckets + 2) * sizeof(uint32_t);
+           (c->buckets + 2) * sizeof(uint32_t) + c->words * sizeof(uint64_t);
 }
 
 struct span crl_issuer(const struct crl *c)
@@ -453,13 +480,18 @@ bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cer
 
 static const struct entry *find(const struct crl *c, struct span serial)
 {
+    uint64_t hash, bits;
     uint32_t b;
 
     while (serial.len > 1 && serial.p[0] == 0)
         serial = span_from(serial, 1);
     if (serial.len > SERIAL_MAX_B)
         return NULL;
-    b = bucket_of(c, serial.p, serial.len);
+    hash = hash_of(c, serial.p, serial.len);
+    bits = bits_of(hash);
+    if ((*word_of(c, hash) & bits) != bits)
+        return NULL;
+    b = bucket_of(c, hash);
     for (uint32_t i = c->starts[b]; i < c->starts[b + 1]; i++) {
         const struct entry *e = &c->entries[i];
 

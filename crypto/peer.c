@@ -33,6 +33,8 @@ struct peer {
     uint32_t refs;
     uint32_t hash_next, lru_next, lru_prev; /* index + 1 */
     uint32_t n;         /* certificates that could be read: 0 when the leaf could not */
+    bool offered;       /* to other cores, or by one */
+    bool whole;         /* all certificates of the chain could be read */
     int64_t asked_s;    /* OCSP: when last */
     uint32_t turn;      /* which cached verdict gives way next */
     struct cert *certs; /* with the DER in one piece of memory: `mem` */
@@ -243,6 +245,7 @@ static bool fill(struct peers *p, struct peer *e, const struct span *chain, uint
             break;
         der += chain[i].len;
     }
+    e->whole = e->n == n;
     return true;
 }
 
@@ -323,6 +326,58 @@ struct peer *peer_find(struct peers *p, const uint8_t id[32])
 const uint8_t *peer_id(const struct peer *peer)
 {
     return peer->id;
+}
+
+/* --- between cores: for each certificate three bytes of length and its DER --- */
+
+#define PACKED_HDR_B 3u
+
+uint32_t peer_packed_b(const struct peer *peer)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < peer->n && peer->whole && !peer->offered; i++)
+        n += PACKED_HDR_B + (uint32_t)peer->certs[i].der.len;
+    return n;
+}
+
+void peer_pack(struct peer *peer, uint8_t *to)
+{
+    for (uint32_t i = 0; i < peer->n; i++) {
+        struct span der = peer->certs[i].der;
+
+        *to++ = (uint8_t)(der.len >> 16);
+        *to++ = (uint8_t)(der.len >> 8);
+        *to++ = (uint8_t)der.len;
+        memcpy(to, der.p, der.len);
+        to += der.len;
+    }
+}
+
+void peer_offered(struct peer *peer)
+{
+    peer->offered = true;
+}
+
+void peers_hear(struct peers *p, struct span packed)
+{
+    struct span chain[CERT_CHAIN_MAX];
+    struct peer *peer;
+    uint32_t n = 0;
+
+    while (packed.len && n < CERT_CHAIN_MAX) {
+        size_t len = (size_t)packed.p[0] << 16 | (size_t)packed.p[1] << 8 | packed.p[2];
+
+        if (!SHOULD(len + PACKED_HDR_B <= packed.len))
+            return;
+        chain[n++] = span_of(packed.p + PACKED_HDR_B, len);
+        packed = span_of(packed.p + PACKED_HDR_B + len, packed.len - PACKED_HDR_B - len);
+    }
+    peer = peer_get(p, chain, n);
+    if (!peer)
+        return;
+    peer->offered = true;
+    peer_put(p, peer);
 }
 
 /* --- verdicts --- */

@@ -48,6 +48,16 @@ void peer_put(struct peers *p, struct peer *peer);
 struct peer *peer_find(struct peers *p, const uint8_t id[32]);
 const uint8_t *peer_id(const struct peer *peer);
 
+/**
+ * For other cores' tables: the chain as bytes, offered once, when possession of the key has been shown.
+ * peer_packed_b is 0 when it was offered before, came from there, or is not whole.
+ */
+uint32_t peer_packed_b(const struct peer *peer);
+void peer_pack(struct peer *peer, uint8_t *to); /* peer_packed_b() bytes */
+void peer_offered(struct peer *peer);
+/* Takes in what another core has packed; known ones are left as they are. */
+void peers_hear(struct peers *p, struct span packed);
+
 /* The verdict on this chain, kept per (trust set with its revocation lists, purpose) until it could change. */
 void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
                   enum verdict_purpose purpose, int64_t now_s, struct verdict *out);

@@ -111,7 +111,7 @@ static bool add(struct arena *a, struct pem_block **blocks, size_t *count, size_
 /* One DER element and nothing else. */
 static bool is_der(struct span text)
 {
-    return text.len > 4 && text.p[0] == 0x30 && text.p[1] >= 0x81 && text.p[1] <= 0x83;
+    return text.len > 4 && text.p[0] == 0x30 && text.p[1] >= 0x81 && text.p[1] <= 0x84;
 }
 
 static bool mistake(struct report *report, const char *file, int line, const char *what)

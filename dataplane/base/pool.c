@@ -5,12 +5,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define HUGE_FROM_B (32u << 20)
+
 static void *map_zeroed(size_t len)
 {
     void *p =
         mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED)
+        return NULL;
+    if (len >= HUGE_FROM_B) /* visited at random: fewer pages, fewer misses of the TLB */
+        (void)madvise(p, len, MADV_HUGEPAGE);
+    return p;
 }
 
 res pool_init(struct pool *p, uint32_t obj_b, uint32_t cap)

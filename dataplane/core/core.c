@@ -51,12 +51,37 @@ static void glue_confirm(void *ctx, const struct ip_addr *dst)
     l3_confirm(net_core_l3(c->net), dst, c->now_ns);
 }
 
+static void glue_doubt(void *ctx, const struct ip_addr *dst)
+{
+    struct core *c = (struct core *)ctx;
+
+    l3_doubt(net_core_l3(c->net), dst, c->now_ns);
+}
+
 static void glue_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 {
     struct core *c = (struct core *)ctx;
-    struct tcp_rx rx = {s->src, s->dst, s->arrived_ns, s->ecn};
+    struct tcp_rx rx = {s->src, s->dst, s->arrived_ns, s->ecn, (uint8_t)net_core_ahead(c->net)};
 
     tcp_input(c->tcp, m, &rx);
+}
+
+_Static_assert(NET_AHEAD_MAX <= TCP_AHEAD_MAX, "a burst fits");
+
+static void glue_ahead(void *ctx, uint32_t slot, const struct ip_addr *src,
+                       const struct ip_addr *dst, uint16_t sport, uint16_t dport)
+{
+    const struct core *c = (const struct core *)ctx;
+    struct tcp_tuple t = {*dst, *src, dport, sport};
+
+    tcp_ahead(c->tcp, slot, &t);
+}
+
+static void glue_ahead_conn(void *ctx, uint32_t slot)
+{
+    const struct core *c = (const struct core *)ctx;
+
+    tcp_ahead_conn(c->tcp, slot);
 }
 
 static void glue_icmp(void *ctx, const struct l3_icmp_error *e)
@@ -84,6 +109,13 @@ static struct stream *glue_connect(void *ctx, const struct endpoint *to, uint32_
     struct tcp_connect how = {.remote = *to, .timeout_ms = timeout_ms};
 
     return tcp_connect(c->tcp, &how, ops, owner, why);
+}
+
+static void glue_met(void *ctx, struct peer *peer)
+{
+    struct core *c = (struct core *)ctx;
+
+    ctr_add(&c->ctr[CORE_CTR_CHAINS_TOLD], gossip_tell(c->gossip, c->id, peer));
 }
 
 /* A certificate that nothing is known of: to the control side, which asks the responder. */
@@ -124,7 +156,8 @@ static res make_tcp(struct core *c, const struct core_args *a)
                           .output = glue_output,
                           .route = glue_route,
                           .owns = glue_owns,
-                          .confirm = glue_confirm};
+                          .confirm = glue_confirm,
+                          .doubt = glue_doubt};
 
     tcp_settings_default(&set);
     set.conns_max = 2 * a->conns_max + 1024; /* clients, and as many to backends */
@@ -149,7 +182,7 @@ static res make_layers(struct core *c, const struct core_args *a)
                                .requests_max = a->conns_max,
                                .backends_max = a->conns_max,
                                .bufs_max = 2 * a->conns_max};
-    struct net_up up = {c, glue_tcp, glue_icmp};
+    struct net_up up = {c, glue_tcp, glue_icmp, glue_ahead, glue_ahead_conn};
 
     TRY(net_core_begin(c->net, &up, &c->rng, &c->log, c->now_ns));
     TRY(make_tcp(c, a));
@@ -161,6 +194,8 @@ static res make_layers(struct core *c, const struct core_args *a)
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
     tls.tickets = &c->tickets;
+    tls.met = glue_met;
+    tls.ctx = c;
     TRY(tls_core_new(&tls, &c->tls));
     px.tls = c->tls;
     px.peers = c->peers;
@@ -186,6 +221,7 @@ res core_new(const struct core_args *a, struct report *report, struct core **out
     c->clock = a->clock;
     c->poll = a->poll;
     c->qsbr = a->qsbr;
+    c->gossip = a->gossip;
     c->published = a->published;
     c->net = net_core_of(dp_net(a->dp), a->id);
     c->now_ns = clock_now(c->clock);

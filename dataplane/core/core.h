@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "core/clock.h"
+#include "core/gossip.h"
 #include "core/walk.h"
 #include "crypto/peer.h"
 #include "crypto/ticket.h"
@@ -67,6 +68,7 @@ struct core {
     struct memo *memo;
     struct peers *peers;
     struct tickets tickets;
+    struct gossip *gossip; /* dp's */
     struct net_core *net;
     struct tcp *tcp;
     struct tls_core *tls;
@@ -86,6 +88,7 @@ struct core_args {
     struct dp *dp;
     const struct clock *clock;
     struct net *net;
+    struct gossip *gossip;
     enum dp_poll poll;
     struct rte_rcu_qsbr *qsbr;
     struct snap *const *published;

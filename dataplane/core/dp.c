@@ -20,6 +20,7 @@
 struct dp {
     struct clock clock;
     struct net *net;
+    struct gossip *gossip;
     struct core *cores[SNAP_CORES_MAX];
     uint32_t core_count, port_count;
     struct rte_rcu_qsbr *qsbr;
@@ -85,6 +86,7 @@ static res make_cores(struct dp *dp, const struct dp_config *cfg, struct report 
     struct core_args a = {.dp = dp,
                           .clock = &dp->clock,
                           .net = dp->net,
+                          .gossip = dp->gossip,
                           .poll = cfg->poll,
                           .qsbr = dp->qsbr,
                           .published = &dp->published,
@@ -133,6 +135,8 @@ res dp_start(const struct dp_config *cfg, struct report *report, struct dp **out
                    "wolfSSL does not start");
     if (IS_OK(r))
         r = net_start(&net, report, &dp->net);
+    if (IS_OK(r))
+        r = gossip_new(dp->core_count, &dp->gossip);
     if (!IS_OK(r)) {
         free(dp);
         return r;
@@ -256,6 +260,7 @@ void dp_free(struct dp *dp)
     for (uint32_t i = 0; i < dp->core_count; i++)
         core_free(dp->cores[i]);
     net_stop(dp->net);
+    gossip_free(dp->gossip);
     free(dp->qsbr);
     free(dp);
 }

@@ -59,14 +59,9 @@ void arp_input(struct l3 *l, uint8_t port, struct span body, uint64_t now_ns)
         return;
     }
     if (mac_eq(&a.sha, &l->ports[port].mac))
-        return;                    /* our own, come back */
-    if (l3_own(l, port, &a.spa)) { /* RFC 5227 2.4: somebody else says it is them */
-        net_count(l, NET_CTR_ARP_CONFLICT);
-        LOG(l->env.log, OPER, "arp.conflict", KV_IP("address", a.spa), KV_U64("port", port));
-        if (l->env.announces)
-            arp_announce(l, port, &a.spa);
+        return;                             /* our own, come back */
+    if (dad_heard(l, port, &a.spa, now_ns)) /* RFC 5227 2.4: somebody else says it is them */
         return;
-    }
     if (!l3_own(l, port, &a.tpa)) {
         /* Not for us: believed only when it changes what is known and not sure (gratuitous ARP). */
         if (!ip_is_any(&a.spa) && neigh_find(&l->neigh, port, &a.spa)) {
@@ -94,6 +89,15 @@ void arp_ask(struct l3 *l, uint8_t port, const struct ip_addr *target, const str
 
     if (l3_route(l, target, &src, &mtu))
         arp_send(l, port, ARP_REQUEST, to ? to : &all, &zero, &src, target);
+}
+
+/* RFC 5227 2.1.1: no sender yet. */
+void arp_probe(struct l3 *l, uint8_t port, const struct ip_addr *own)
+{
+    struct mac zero = {{0}}, all = MAC_BROADCAST;
+    struct ip_addr none = ip_v4(0);
+
+    arp_send(l, port, ARP_REQUEST, &all, &zero, &none, own);
 }
 
 /* RFC 5227 3: sender and target are both ourselves. */

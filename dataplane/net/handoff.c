@@ -6,7 +6,6 @@
 #define NEWS_B    (4u << 10)
 #define PER_TURN  64u /* of one other core */
 #define SEND      0x100u
-#define HEADERS_B 256u /* nothing that steer_tuple reads lies behind this */
 
 static struct ring *packets_of(const struct handoff *h, uint32_t from, uint32_t to)
 {
@@ -74,11 +73,6 @@ bool handoff_owner(const struct handoff *h, uint32_t me, struct nbuf *m, uint32_
     struct ip_addr src, dst;
     uint16_t sport, dport;
 
-    if (frame.len >=
-        HEADERS_B) { /* IPv6 says how long it is: all buffers count, the first is read */
-        for (const struct nbuf *i = nbuf_next(m); i; i = nbuf_next(i))
-            frame.len += nbuf_len(i);
-    }
     *owner = me;
     if (!steer_tuple(frame, &src, &dst, &sport, &dport)) {
         if (h->reassembly && steer_fragment(frame, &src, &dst))

@@ -17,7 +17,7 @@
 enum handoff_what {
     HANDOFF_CLAIM,    /* `mac` says that `ip` is its own, unasked */
     HANDOFF_ANSWER,   /* ... because it was asked */
-    HANDOFF_CONFLICT, /* ... and `ip` is ours */
+    HANDOFF_CONFLICT, /* somebody else has `ip`, which is ours */
 };
 
 struct handoff_news {

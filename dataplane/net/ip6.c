@@ -22,7 +22,7 @@ static void echo(struct l3 *l, struct nbuf *m, const struct ip_hdr *h, uint64_t 
 {
     uint8_t *icmp = nbuf_pull(m, h->hdr_b);
 
-    if (ip_is_multicast(&h->dst) || !l3_take_echo(l, &h->src, now_ns)) {
+    if (ip_is_multicast(&h->dst) || ip_is_any(&h->src) || !l3_take_echo(l, &h->src, now_ns)) {
         nbuf_put_chain(m);
         return;
     }
@@ -90,12 +90,15 @@ static void trim_chain(struct nbuf *m, uint32_t want)
     }
 }
 
-/* Link-local and unspecified sources speak neighbour discovery only. */
-static bool source_ok(const struct l3 *l, const struct ip_hdr *h)
+/* Unspecified sources speak neighbour discovery only, and whoever has our address says that it is theirs. */
+static bool source_ok(const struct l3 *l, uint8_t port, struct span packet, const struct ip_hdr *h,
+                      const struct mac *from)
 {
-    if (ip_is_multicast(&h->src) || ip_is_loopback(&h->src) || ip_is_v4(&h->src) ||
-        l3_is_local(l, &h->src))
+    if (ip_is_multicast(&h->src) || ip_is_loopback(&h->src) || ip_is_v4(&h->src))
         return false;
+    if (l3_is_local(l, &h->src))
+        return h->proto == IP_PROTO_ICMP6 && !mac_eq(from, &l->ports[port].mac) &&
+               nd6_is_conflict(span_from(packet, h->hdr_b));
     return h->proto == IP_PROTO_ICMP6 || !ip_is_any(&h->src);
 }
 
@@ -104,12 +107,11 @@ void ip6_input(struct l3 *l, uint8_t port, struct nbuf *m, const struct mac *fro
     struct span seen = span_of(nbuf_data(m), nbuf_len(m));
     struct ip_hdr h;
 
-    (void)from;
     if (ip6_parse_head(seen, chain_len(m), &h) != IP_OK) { /* headers lie in the first buffer */
         refuse(l, NET_CTR_IP_BAD, m);
         return;
     }
-    if (!source_ok(l, &h)) {
+    if (!source_ok(l, port, span_of(nbuf_data(m), nbuf_len(m)), &h, from)) {
         refuse(l, NET_CTR_IP_MARTIAN, m);
         return;
     }

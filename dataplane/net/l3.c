@@ -40,7 +40,7 @@ static void add_routes(struct l3 *l, uint8_t port)
         route_add(l, &all6, &p->gateway6, port);
 }
 
-static const struct l3_route_entry *route_for(const struct l3 *l, const struct ip_addr *dst)
+const struct l3_route_entry *l3_route_for(const struct l3 *l, const struct ip_addr *dst)
 {
     for (uint32_t i = 0; i < l->route_count; i++) {
         const struct l3_route_entry *r = &l->routes[i];
@@ -52,14 +52,16 @@ static const struct l3_route_entry *route_for(const struct l3 *l, const struct i
 }
 
 /* An address of the port to speak from: of the hop's own network, else the first of the family. */
-static bool source_for(const struct l3_port *p, const struct ip_addr *hop, struct ip_addr *src)
+static bool source_for(const struct l3 *l, uint8_t port, const struct ip_addr *hop,
+                       struct ip_addr *src)
 {
+    const struct l3_port *p = &l->ports[port];
     const struct ip_prefix *family = NULL;
 
     for (uint32_t i = 0; i < p->address_count; i++) {
         const struct ip_prefix *a = &p->addresses[i];
 
-        if (ip_is_v4(&a->addr) != ip_is_v4(hop))
+        if (ip_is_v4(&a->addr) != ip_is_v4(hop) || l->claims[port][i].held_until_ns)
             continue;
         if (ip_in(hop, a)) {
             *src = a->addr;
@@ -75,14 +77,14 @@ static bool source_for(const struct l3_port *p, const struct ip_addr *hop, struc
 
 bool l3_route(const struct l3 *l, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
 {
-    const struct l3_route_entry *r = route_for(l, dst);
+    const struct l3_route_entry *r = l3_route_for(l, dst);
 
     if (!r)
         return false;
     *mtu = l->ports[r->port].mtu;
     if (!ip_is_any(src))
         return true;
-    return source_for(&l->ports[r->port], ip_is_any(&r->gateway) ? dst : &r->gateway, src);
+    return source_for(l, r->port, ip_is_any(&r->gateway) ? dst : &r->gateway, src);
 }
 
 const struct ip_prefix *l3_own(const struct l3 *l, uint8_t port, const struct ip_addr *a)
@@ -91,7 +93,7 @@ const struct ip_prefix *l3_own(const struct l3 *l, uint8_t port, const struct ip
 
     for (uint32_t i = 0; i < p->address_count; i++) {
         if (ip_eq(&p->addresses[i].addr, a))
-            return &p->addresses[i];
+            return l->claims[port][i].held_until_ns ? NULL : &p->addresses[i];
     }
     return NULL;
 }
@@ -113,8 +115,7 @@ bool l3_martian(const struct ip_addr *src)
 
 /* --- frames out --- */
 
-static void send_frame(struct l3 *l, uint8_t port, const struct mac *dst, struct nbuf *m,
-                       uint16_t type)
+void l3_frame(struct l3 *l, uint8_t port, const struct mac *dst, struct nbuf *m, uint16_t type)
 {
     const struct l3_port *p = &l->ports[port];
     struct eth e = {*dst, p->mac, type, p->vlan, eth_len(p->vlan)};
@@ -134,65 +135,7 @@ void l3_send_frame(struct l3 *l, uint8_t port, const struct mac *dst, uint16_t t
         return;
     }
     memcpy(nbuf_add(m, (uint32_t)payload.len), payload.p, payload.len);
-    send_frame(l, port, dst, m, type);
-}
-
-static uint16_t type_of(const struct ip_addr *hop)
-{
-    return ip_is_v4(hop) ? ETH_TYPE_IP4 : ETH_TYPE_IP6;
-}
-
-static void ask(struct l3 *l, struct neigh *n, uint64_t now_ns)
-{
-    const struct mac *to = n->state == NEIGH_PROBING && n->tries == 0 ? &n->mac : NULL;
-
-    if (ip_is_v4(&n->ip))
-        arp_ask(l, n->port, &n->ip, to);
-    else
-        nd6_ask(l, n->port, &n->ip, to, now_ns);
-    n->tries++;
-    n->next_ns = now_ns + NEIGH_RETRY_NS;
-}
-
-static void start_asking(struct l3 *l, struct neigh *n, enum neigh_state st, uint64_t now_ns)
-{
-    if (n->state != NEIGH_ASKING && n->state != NEIGH_PROBING)
-        l->neigh.waiting++;
-    n->state = (uint8_t)st;
-    n->tries = 0;
-    ask(l, n, now_ns);
-}
-
-void l3_send_to(struct l3 *l, uint8_t port, const struct ip_addr *hop, struct nbuf *m,
-                uint16_t type, uint64_t now_ns)
-{
-    struct neigh *n = neigh_get(&l->neigh, port, hop, now_ns);
-
-    n->used_ns = now_ns;
-    switch ((enum neigh_state)n->state) {
-    case NEIGH_KNOWN:
-        if (now_ns - n->confirmed_ns > NEIGH_FRESH_NS)
-            start_asking(l, n, NEIGH_PROBING, now_ns);
-        send_frame(l, port, &n->mac, m, type);
-        return;
-    case NEIGH_PROBING:
-        send_frame(l, port, &n->mac, m, type);
-        return;
-    case NEIGH_FAILED:
-        if (now_ns < n->next_ns) {
-            net_count(l, NET_CTR_NEIGH_DROPPED);
-            nbuf_put_chain(m);
-            return;
-        }
-        break;
-    case NEIGH_FREE:
-    case NEIGH_ASKING:
-        break;
-    }
-    if (neigh_queue(n, m))
-        net_count(l, NET_CTR_NEIGH_DROPPED);
-    if (n->state != NEIGH_ASKING)
-        start_asking(l, n, NEIGH_ASKING, now_ns);
+    l3_frame(l, port, dst, m, type);
 }
 
 /* What the device has to know to finish the packet. */
@@ -208,7 +151,7 @@ static void leave_to_device(const struct l3_port *p, struct nbuf *m, const struc
 void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t proto,
                 uint64_t now_ns)
 {
-    const struct l3_route_entry *r = route_for(l, &o->dst);
+    const struct l3_route_entry *r = l3_route_for(l, &o->dst);
     uint32_t len = 0;
 
     if (!r) {
@@ -231,107 +174,12 @@ void l3_send_ip(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint8_t pr
     }
     if (o->csum_hdr_b)
         leave_to_device(&l->ports[r->port], m, o);
-    l3_send_to(l, r->port, ip_is_any(&r->gateway) ? &o->dst : &r->gateway, m, type_of(&o->dst),
-               now_ns);
+    l3_send_to(l, r->port, ip_is_any(&r->gateway) ? &o->dst : &r->gateway, m, now_ns);
 }
 
 void l3_output(struct l3 *l, struct nbuf *m, const struct l3_out *o, uint64_t now_ns)
 {
     l3_send_ip(l, m, o, IP_PROTO_TCP, now_ns);
-}
-
-/* --- neighbours --- */
-
-static void settle(struct l3 *l, struct neigh *n)
-{
-    if (n->state == NEIGH_ASKING || n->state == NEIGH_PROBING || n->state == NEIGH_FAILED)
-        l->neigh.waiting--;
-}
-
-static void flush_queue(struct l3 *l, struct neigh *n)
-{
-    for (uint8_t i = 0; i < n->queued; i++)
-        send_frame(l, n->port, &n->mac, n->queue[i], type_of(&n->ip));
-    n->queued = 0;
-}
-
-/**
- * Somebody says where an address is. An answer counts when we have asked; a claim only changes what we
- * have not had confirmed lately, and creates nothing but for whoever speaks to us (RFC 826).
- */
-void l3_learn(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
-              bool answer, uint64_t now_ns)
-{
-    struct neigh *n = neigh_find(&l->neigh, port, ip);
-    bool asked = n && (n->state == NEIGH_ASKING || n->state == NEIGH_PROBING);
-    bool same = n && n->state != NEIGH_ASKING && n->state != NEIGH_FREE && mac_eq(&n->mac, mac);
-
-    if (mac_is_group(mac) || mac_is_zero(mac))
-        return;
-    if (!n) {
-        if (answer || l->neigh.used == NEIGH_MAX) {
-            net_count(l, NET_CTR_ARP_UNASKED);
-            return;
-        }
-        n = neigh_get(&l->neigh, port, ip, now_ns);
-    } else if (!same && !asked && n->state == NEIGH_KNOWN &&
-               now_ns - n->confirmed_ns < NEIGH_SURE_NS) {
-        net_count(l, NET_CTR_ARP_UNASKED);
-        LOG(l->env.log, OPER, "neigh.claim", KV_IP("address", *ip), KV_U64("port", port));
-        return;
-    }
-    settle(l, n);
-    n->mac = *mac;
-    n->state = NEIGH_KNOWN;
-    n->tries = 0;
-    if (answer || same)
-        n->confirmed_ns = now_ns;
-    else
-        n->confirmed_ns = now_ns > NEIGH_SURE_NS ? now_ns - NEIGH_SURE_NS : 0; /* used, not sure */
-    flush_queue(l, n);
-}
-
-void l3_heard(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
-              bool answer, uint64_t now_ns)
-{
-    l3_learn(l, port, ip, mac, answer, now_ns);
-}
-
-void l3_confirm(struct l3 *l, const struct ip_addr *dst, uint64_t now_ns)
-{
-    const struct l3_route_entry *r = route_for(l, dst);
-    struct neigh *n;
-
-    if (!r)
-        return;
-    n = neigh_find(&l->neigh, r->port, ip_is_any(&r->gateway) ? dst : &r->gateway);
-    if (!n || (n->state != NEIGH_KNOWN && n->state != NEIGH_PROBING))
-        return;
-    settle(l, n);
-    n->state = NEIGH_KNOWN;
-    n->confirmed_ns = now_ns;
-}
-
-static void neigh_due(struct l3 *l, struct neigh *n, uint64_t now_ns)
-{
-    if (n->state == NEIGH_FAILED) {
-        l->neigh.waiting--;
-        n->state = NEIGH_FREE;
-        return;
-    }
-    if (n->tries < NEIGH_TRIES) {
-        ask(l, n, now_ns);
-        return;
-    }
-    net_count(l, NET_CTR_NEIGH_FAILED);
-    LOG(l->env.log, OPER, "neigh.failed", KV_IP("address", n->ip), KV_U64("port", n->port));
-    for (uint8_t i = 0; i < n->queued; i++) {
-        net_count(l, NET_CTR_NEIGH_DROPPED);
-        nbuf_put_chain(n->queue[i]);
-    }
-    n->queued = 0;
-    n->state = NEIGH_FAILED; /* still waited for: to be forgotten */
-    n->next_ns = now_ns + NEIGH_FAILED_NS;
 }
 
 /* --- frames in --- */
@@ -374,100 +222,23 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns)
     nbuf_put_chain(m);
 }
 
-bool l3_take_echo(struct l3 *l, const struct ip_addr *peer, uint64_t now_ns)
-{
-    uint64_t second = now_ns / 1000000000;
-
-    if (second != l->second) {
-        l->second = second;
-        l->echo_left = ECHO_PER_S;
-    }
-    if (l->echo_left == 0) {
-        net_count(l, NET_CTR_ICMP_LIMITED);
-        bound_hit(l->env.log, BOUND_ECHO, peer);
-        return false;
-    }
-    l->echo_left--;
-    return true;
-}
-
-/* An ICMP error quotes the packet it is about: its IP header and at least 8 bytes (RFC 792, RFC 4443). */
-void l3_quoted(struct l3 *l, struct span quoted, bool v6, enum l3_icmp what, uint16_t mtu)
-{
-    struct l3_icmp_error e = {.what = what, .mtu = mtu};
-    const uint8_t *p = quoted.p;
-    uint32_t hdr = v6 ? IP6_HDR_B : quoted.len ? (p[0] & 15u) * 4 : 0;
-
-    if (hdr < IP4_HDR_B || quoted.len < hdr + 8 || p[0] >> 4 != (v6 ? 6 : 4) ||
-        p[v6 ? 6 : 9] != IP_PROTO_TCP || (!v6 && (get_u16(p + 6) & 0x1fff))) {
-        net_count(l, NET_CTR_ICMP_BAD);
-        return;
-    }
-    if (v6) {
-        memcpy(e.src.b, p + 8, 16);
-        memcpy(e.dst.b, p + 24, 16);
-    } else {
-        e.src = ip_v4_wire(p + 12);
-        e.dst = ip_v4_wire(p + 16);
-    }
-    e.sport = get_u16(p + hdr);
-    e.dport = get_u16(p + hdr + 2);
-    e.seq = get_u32(p + hdr + 4);
-    if (!l3_is_local(l, &e.src)) {
-        net_count(l, NET_CTR_ICMP_BAD);
-        return;
-    }
-    net_count(l, NET_CTR_ICMP_ERRORS);
-    l->env.icmp_error(l->env.ctx, &e);
-}
-
 /* --- time --- */
-
-static void announce(struct l3 *l, uint64_t now_ns)
-{
-    for (uint32_t p = 0; p < l->port_count; p++) {
-        for (uint32_t i = 0; i < l->ports[p].address_count; i++) {
-            const struct ip_addr *a = &l->ports[p].addresses[i].addr;
-
-            if (ip_is_v4(a))
-                arp_announce(l, (uint8_t)p, a);
-            else
-                nd6_announce(l, (uint8_t)p, a, now_ns);
-        }
-    }
-    l->announced++;
-    l->announce_ns = now_ns + ANNOUNCE_NS;
-}
 
 void l3_timers(struct l3 *l, uint64_t now_ns)
 {
-    if (l->env.announces && l->announced < ANNOUNCE_TIMES && now_ns >= l->announce_ns)
-        announce(l, now_ns);
+    dad_timers(l, now_ns);
     if (l->reasm)
         reasm_timers(l->reasm, now_ns);
-    for (uint32_t i = 0; l->neigh.waiting && i < l->neigh.used; i++) {
-        struct neigh *n = &l->neigh.entries[i];
-
-        if ((n->state == NEIGH_ASKING || n->state == NEIGH_PROBING || n->state == NEIGH_FAILED) &&
-            now_ns >= n->next_ns)
-            neigh_due(l, n, now_ns);
-    }
+    hop_timers(l, now_ns);
 }
 
 uint64_t l3_next_deadline(const struct l3 *l)
 {
-    uint64_t at = l->reasm ? reasm_next_deadline(l->reasm) : UINT64_MAX;
+    uint64_t at = hop_next_deadline(l), dad = dad_next_deadline(l),
+             reasm = l->reasm ? reasm_next_deadline(l->reasm) : UINT64_MAX;
 
-    if (l->env.announces && l->announced < ANNOUNCE_TIMES && l->announce_ns < at)
-        at = l->announce_ns;
-    for (uint32_t i = 0; l->neigh.waiting && i < l->neigh.used; i++) {
-        const struct neigh *n = &l->neigh.entries[i];
-
-        if ((n->state == NEIGH_ASKING || n->state == NEIGH_PROBING || n->state == NEIGH_FAILED) &&
-            n->next_ns < at)
-            at = n->next_ns;
-    }
-    return at;
+    at = reasm < at ? reasm : at;
+    return dad < at ? dad : at;
 }
 
 /* --- life --- */
@@ -482,7 +253,7 @@ res l3_new(const struct l3_env *env, const struct l3_port *ports, uint32_t count
     l->env = *env;
     memcpy(l->ports, ports, count * sizeof(*ports));
     l->port_count = count;
-    l->announce_ns = now_ns;
+    dad_begin(l, now_ns);
     l->flow_key = rng_sip_key(env->rng);
     if (!IS_OK(neigh_init(&l->neigh, rng_u64(env->rng))) || !IS_OK(l3_start_fragments(l))) {
         l3_free(l);

@@ -56,6 +56,8 @@ struct l3_env {
     /* A neighbour was heard of: other cores want to know. May be NULL. */
     void (*heard)(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
                   bool answer);
+    /* Somebody else has an address of ours: other cores must know. May be NULL. */
+    void (*conflict)(void *ctx, uint8_t port, const struct ip_addr *ip);
     /* A packet, put together from fragments: true when it was another core's, then m is taken. May be NULL. */
     bool (*elsewhere)(void *ctx, uint8_t port, struct nbuf *m);
     bool reassembles; /* fragments of TCP are put together (reasm.h), else dropped */
@@ -72,6 +74,9 @@ void l3_input(struct l3 *l, uint8_t port, struct nbuf *m, uint64_t now_ns);
 /* What another core has heard. */
 void l3_heard(struct l3 *l, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
               bool answer, uint64_t now_ns);
+
+/* True: the address is out of use for now. */
+bool l3_conflict(struct l3 *l, uint8_t port, const struct ip_addr *ip, uint64_t now_ns);
 
 /* How a TCP segment goes out, and what of it is left to the device. */
 struct l3_out {
@@ -92,6 +97,9 @@ bool l3_route(const struct l3 *l, const struct ip_addr *dst, struct ip_addr *src
 
 /* The next hop towards dst is alive. */
 void l3_confirm(struct l3 *l, const struct ip_addr *dst, uint64_t now_ns);
+
+/* What goes towards dst is not answered: is its next hop still there, and still the same? */
+void l3_doubt(struct l3 *l, const struct ip_addr *dst, uint64_t now_ns);
 
 bool l3_is_local(const struct l3 *l, const struct ip_addr *a);
 

@@ -56,6 +56,24 @@ static inline void nbuf_put_chain(struct nbuf *m)
     }
 }
 
+/* A chain has to say so: the engine links buffers, devices want counts. */
+static inline struct rte_mbuf *nbuf_packet(struct nbuf *m)
+{
+    struct rte_mbuf *head = nbuf_mbuf(m);
+    uint32_t len = 0;
+    uint16_t segs = 0;
+
+    if (!head->next)
+        return head;
+    for (struct rte_mbuf *i = head; i; i = i->next) {
+        len += i->data_len;
+        segs++;
+    }
+    head->pkt_len = len;
+    head->nb_segs = segs;
+    return head;
+}
+
 static inline void nbuf_ref(struct nbuf *m)
 {
     rte_mbuf_refcnt_update(nbuf_mbuf(m), 1);

@@ -116,12 +116,7 @@ static void advertised(struct l3 *l, uint8_t port, const struct ip_addr *target,
 {
     struct mac mac;
 
-    if (l3_own(l, port, target)) {
-        net_count(l, NET_CTR_ND_CONFLICT);
-        LOG(l->env.log, OPER, "nd.conflict", KV_IP("address", *target), KV_U64("port", port));
-        return;
-    }
-    if (!lla)
+    if (dad_heard(l, port, target, now_ns) || !lla)
         return;
     memcpy(mac.b, lla, 6);
     if (!neigh_find(&l->neigh, port, target)) { /* RFC 4861 7.2.5: unasked, of no interest */
@@ -172,16 +167,26 @@ void nd6_ask(struct l3 *l, uint8_t port, const struct ip_addr *target, const str
         send(l, port, to ? to : &mac, &src, to ? target : &group, ND_NS, 0, target, OPT_SLLA);
 }
 
-/* First a probe (RFC 4862 5.4.2), so that a conflict is heard of; then the address is announced. */
-void nd6_announce(struct l3 *l, uint8_t port, const struct ip_addr *own, uint64_t now_ns)
+/* RFC 4862 5.4.2: no sender yet. */
+void nd6_probe(struct l3 *l, uint8_t port, const struct ip_addr *own)
 {
-    static const struct ip_addr all_nodes = {{0xff, 0x02, [15] = 1}}, any = {{0}};
+    static const struct ip_addr any = {{0}};
     struct ip_addr group = solicited_node(own);
-    struct mac mac = l->announced ? group_mac(&all_nodes) : group_mac(&group);
+    struct mac mac = group_mac(&group);
 
-    (void)now_ns;
-    if (l->announced == 0)
-        send(l, port, &mac, &any, &group, ND_NS, 0, own, 0);
-    else
-        send(l, port, &mac, own, &all_nodes, ND_NA, NA_OVERRIDE, own, OPT_TLLA);
+    send(l, port, &mac, &any, &group, ND_NS, 0, own, 0);
+}
+
+/* RFC 4861 7.2.6 */
+void nd6_announce(struct l3 *l, uint8_t port, const struct ip_addr *own)
+{
+    static const struct ip_addr all_nodes = {{0xff, 0x02, [15] = 1}};
+    struct mac mac = group_mac(&all_nodes);
+
+    send(l, port, &mac, own, &all_nodes, ND_NA, NA_OVERRIDE, own, OPT_TLLA);
+}
+
+bool nd6_is_conflict(struct span icmp)
+{
+    return icmp.len >= ND_B && icmp.p[0] == ND_NA;
 }

@@ -73,6 +73,8 @@ static struct neigh *evict(struct neigh_table *t)
         if (t->entries[i].used_ns < oldest->used_ns)
             oldest = &t->entries[i];
     }
+    if (neigh_waits(oldest))
+        t->waiting--;
     unlink_entry(t, oldest);
     drop_queue(oldest);
     return oldest;

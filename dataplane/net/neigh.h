@@ -3,7 +3,9 @@
  *
  * An entry is confirmed by an answer to a question of ours, or by forward progress of a connection
  * (RFC 4861 7.3.1). While confirmed lately it cannot be changed by what others claim unasked
- * (poisoning). Packets for an address that is being asked for wait, at most three.
+ * (poisoning), but a claim, like a connection that makes no progress, is a reason to ask: first the one
+ * that is known, then, when it is silent, all. Packets for an address that is being asked for wait, at
+ * most three.
  */
 #ifndef SALLYPORT_NET_NEIGH_H
 #define SALLYPORT_NET_NEIGH_H
@@ -18,6 +20,7 @@
 #define NEIGH_RETRY_NS  1000000000ULL
 #define NEIGH_FRESH_NS  30000000000ULL /* used without a question for so long after confirmation */
 #define NEIGH_SURE_NS   5000000000ULL  /* unasked claims do not count for so long */
+#define NEIGH_DOUBT_NS  1000000000ULL  /* confirmed so lately, it is not asked again on doubt */
 #define NEIGH_FAILED_NS 3000000000ULL  /* no new question for so long after none was answered */
 
 enum neigh_state { NEIGH_FREE, NEIGH_ASKING, NEIGH_KNOWN, NEIGH_PROBING, NEIGH_FAILED };
@@ -40,6 +43,12 @@ struct neigh_table {
     uint32_t waiting; /* entries with something to do by time */
     uint64_t key;
 };
+
+/* Something is to be done by time: it is counted in `waiting`. */
+static inline bool neigh_waits(const struct neigh *n)
+{
+    return n->state == NEIGH_ASKING || n->state == NEIGH_PROBING || n->state == NEIGH_FAILED;
+}
 
 MUST_CHECK res neigh_init(struct neigh_table *t, uint64_t key);
 void neigh_fini(struct neigh_table *t);

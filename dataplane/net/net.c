@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define BURST      32u
+#define BURST      NET_AHEAD_MAX
+#define AHEAD_FROM 4u   /* packets: with fewer there is nothing to overlap */
 #define BURSTS_MAX 4u   /* per port and turn: bounded latency */
 #define STASH      256u /* packets that a device did not take at once */
 #define BUFFERS    32768u
@@ -30,6 +31,7 @@ struct net_core {
     struct net_up up;
     struct log_out *log;
     uint64_t now_ns;
+    uint32_t ahead;
     struct tx_queue tx[L3_PORTS_MAX];
     struct capture capture;
 };
@@ -134,24 +136,6 @@ static bool hand_over(struct net_core *nc, uint32_t to, struct rte_mbuf *m, uint
     return false;
 }
 
-/* A chain has to say so: the engine links buffers, devices want counts. */
-static struct rte_mbuf *as_packet(struct nbuf *m)
-{
-    struct rte_mbuf *head = nbuf_mbuf(m);
-    uint32_t len = 0;
-    uint16_t segs = 0;
-
-    if (!head->next)
-        return head;
-    for (struct rte_mbuf *i = head; i; i = i->next) {
-        len += i->data_len;
-        segs++;
-    }
-    head->pkt_len = len;
-    head->nb_segs = segs;
-    return head;
-}
-
 /* By a core that has a queue of the port. Data in flight stays TCP's: it goes as a copy. */
 static void send_elsewhere(struct net_core *nc, uint8_t port, struct rte_mbuf *pkt)
 {
@@ -172,7 +156,7 @@ static void env_tx(void *ctx, uint8_t port, struct nbuf *m)
 {
     struct net_core *nc = (struct net_core *)ctx;
     const struct port *p = &nc->net->ports[port];
-    struct rte_mbuf *pkt = as_packet(m);
+    struct rte_mbuf *pkt = nbuf_packet(m);
 
     count(nc, NET_CTR_TX_BYTES, pkt->pkt_len);
     if (nc->core < p->queues)
@@ -192,11 +176,23 @@ static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const s
     handoff_tell(&nc->net->handoff, nc->core, &item);
 }
 
+static void env_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
+{
+    const struct handoff_news item = {.ip = *ip, .port = port, .what = HANDOFF_CONFLICT};
+    struct net_core *nc = (struct net_core *)ctx;
+
+    handoff_tell(&nc->net->handoff, nc->core, &item);
+}
+
 static void on_news(void *ctx, const struct handoff_news *item)
 {
     struct net_core *nc = (struct net_core *)ctx;
+    uint64_t now_ns = nc->now_ns;
 
-    l3_heard(nc->l3, item->port, &item->ip, &item->mac, item->what == HANDOFF_ANSWER, nc->now_ns);
+    if (item->what == HANDOFF_CONFLICT)
+        (void)l3_conflict(nc->l3, item->port, &item->ip, now_ns);
+    else
+        l3_heard(nc->l3, item->port, &item->ip, &item->mac, item->what == HANDOFF_ANSWER, now_ns);
 }
 
 /* --- receiving --- */
@@ -263,6 +259,29 @@ static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
     return true;
 }
 
+/* What a burst will touch is fetched for all of it before the first is looked at closely. */
+static void look_ahead(struct net_core *nc, struct rte_mbuf *const *m, uint32_t n)
+{
+    struct ip_addr src, dst;
+    uint16_t sport, dport;
+    uint32_t slots = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+    for (uint32_t i = 0; i < n; i++) {
+        struct span frame = span_of(rte_pktmbuf_mtod(m[i], void *), m[i]->data_len);
+
+        if (!steer_tuple(frame, &src, &dst, &sport, &dport))
+            continue;
+        nc->up.ahead(nc->up.ctx, i + 1, &src, &dst, sport, dport);
+        slots |= 1u << i;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (slots & 1u << i)
+            nc->up.ahead_conn(nc->up.ctx, i + 1);
+    }
+}
+
 static uint32_t poll_port(struct net_core *nc, uint32_t port)
 {
     uint32_t total = 0;
@@ -273,11 +292,13 @@ static uint32_t poll_port(struct net_core *nc, uint32_t port)
 
         for (uint16_t i = 0; i < n && capture_is_on(&nc->capture); i++)
             copy_frame(nc, port, m[i], false);
+        if (n >= AHEAD_FROM)
+            look_ahead(nc, m, n);
         for (uint16_t i = 0; i < n; i++) {
-            if (i + 3 < n)
-                rte_prefetch0(rte_pktmbuf_mtod(m[i + 3], void *));
+            nc->ahead = n >= AHEAD_FROM ? i + 1u : 0;
             received(nc, port, m[i]);
         }
+        nc->ahead = 0;
         total += n;
         if (n < BURST)
             break;
@@ -321,7 +342,7 @@ static res make_rings(struct net *n, struct rng *rng, struct report *report)
     return r;
 }
 
-static res make_cores(struct net *n, const struct net_config *cfg, struct report *report)
+static res make_cores(struct net *n, struct report *report)
 {
     for (uint32_t i = 0; i < n->cores; i++) {
         char name[RTE_MEMPOOL_NAMESIZE];
@@ -344,7 +365,6 @@ static res make_cores(struct net *n, const struct net_config *cfg, struct report
             return ERR(NOMEM);
         }
     }
-    (void)cfg;
     return OK;
 }
 
@@ -393,7 +413,7 @@ res net_start(const struct net_config *cfg, struct report *report, struct net **
     r = make_rings(n, &rng, report);
     n->handoff.reassembly = cfg->reassembly;
     if (IS_OK(r))
-        r = make_cores(n, cfg, report);
+        r = make_cores(n, report);
     if (IS_OK(r))
         r = open_ports(n, cfg, report);
     if (!IS_OK(r)) {
@@ -430,6 +450,11 @@ struct nbuf_pool *net_core_pool(struct net_core *nc)
     return (struct nbuf_pool *)nc->pool;
 }
 
+uint32_t net_core_ahead(const struct net_core *nc)
+{
+    return nc->ahead;
+}
+
 uint32_t net_core_buffers_free(const struct net_core *nc)
 {
     return rte_mempool_avail_count(nc->pool);
@@ -446,6 +471,7 @@ res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng
                          .tcp = env_tcp,
                          .icmp_error = env_icmp,
                          .heard = nc->net->cores > 1 ? env_heard : NULL,
+                         .conflict = nc->net->cores > 1 ? env_conflict : NULL,
                          .elsewhere = nc->net->cores > 1 ? env_elsewhere : NULL,
                          .reassembles = nc->net->handoff.reassembly,
                          .announces = nc->core == 0};

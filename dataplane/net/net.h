@@ -38,7 +38,17 @@ struct net_up {
     void *ctx;
     void (*tcp)(void *ctx, struct nbuf *m, const struct l3_segment *s);
     void (*icmp_error)(void *ctx, const struct l3_icmp_error *e);
+    /**
+     * Of a larger burst: a segment from src to dst is about to come, in slot 1 to NET_AHEAD_MAX; called for all of
+     * the burst, then ahead_conn for all, then tcp() with net_core_ahead() saying which it is.
+     */
+    void (*ahead)(void *ctx, uint32_t slot, const struct ip_addr *src, const struct ip_addr *dst,
+                  uint16_t sport, uint16_t dport);
+    void (*ahead_conn)(void *ctx, uint32_t slot);
 };
+
+#define NET_AHEAD_MAX 32u
+uint32_t net_core_ahead(const struct net_core *nc); /* the slot of what comes up now, or 0 */
 
 /* On the core, before its first turn. */
 MUST_CHECK res net_core_begin(struct net_core *nc, const struct net_up *up, struct rng *rng,

@@ -3,6 +3,9 @@
 /* Extension headers are walked this far and no further (RFC 7045, RFC 9288: cheap to send, dear to read). */
 #define EXT_MAX   4u
 #define EXT_MAX_B 128u
+#define OPT_PAD1  0
+#define OPT_MUST \
+    0xc0u /* with one of these bits, whoever does not know the option discards (RFC 8200 4.2) */
 
 enum {
     EXT_HOP = 0,
@@ -110,32 +113,53 @@ static void read_fragment(const uint8_t *p, struct ip_hdr *out)
     out->frag_id = get_u32(p + 4);
 }
 
-/* False: a chain that is too long, too large or cut off. */
+/* Of a hop-by-hop or destination header. We know padding only; nobody is told of what we discard. */
+static bool options_ok(struct span o)
+{
+    while (o.len) {
+        uint32_t len = o.p[0] == OPT_PAD1 ? 1 : o.len >= 2 ? o.p[1] + 2u : UINT32_MAX;
+
+        if ((o.p[0] & OPT_MUST) || len > o.len)
+            return false;
+        o = span_from(o, len);
+    }
+    return true;
+}
+
+/* What the extension header says itself. `e` holds all of it. */
+static bool extension_ok(uint8_t type, struct span e)
+{
+    if (type == EXT_HOP || type == EXT_DEST)
+        return options_ok(span_from(e, 2));
+    return type != EXT_ROUTE || e.p[3] == 0; /* segments left: not here (RFC 8200 4.4, RFC 5095) */
+}
+
+/* False: a chain that is too long, too large, cut off, or not for us to accept. */
 static bool walk_extensions(struct span packet, struct ip_hdr *out)
 {
     uint32_t at = IP6_HDR_B;
 
-    for (uint32_t n = 0;; n++) {
+    for (uint32_t n = 0; !out->fragment; n++) {
+        uint8_t type = out->proto;
         uint32_t len;
 
-        if (out->proto != EXT_HOP && out->proto != EXT_ROUTE && out->proto != EXT_FRAGMENT &&
-            out->proto != EXT_AUTH && out->proto != EXT_DEST)
+        if (type != EXT_HOP && type != EXT_ROUTE && type != EXT_FRAGMENT && type != EXT_AUTH &&
+            type != EXT_DEST)
             break;
-        if (n == EXT_MAX || at + 8 > packet.len || (out->proto == EXT_HOP && n))
+        if (n == EXT_MAX || at + 8 > packet.len || (type == EXT_HOP && n))
             return false;
-        len = out->proto == EXT_FRAGMENT ? 8
-              : out->proto == EXT_AUTH   ? (packet.p[at + 1] + 2u) * 4
-                                         : (packet.p[at + 1] + 1u) * 8;
-        if (out->proto == EXT_FRAGMENT)
+        len = type == EXT_FRAGMENT ? 8
+              : type == EXT_AUTH   ? (packet.p[at + 1] + 2u) * 4
+                                   : (packet.p[at + 1] + 1u) * 8;
+        if (at + len - IP6_HDR_B > EXT_MAX_B || at + len > packet.len ||
+            !extension_ok(type, span_of(packet.p + at, len)))
+            return false;
+        if (type == EXT_FRAGMENT) /* what follows a first part is for whoever puts them together */
             read_fragment(packet.p + at, out);
         else
             out->nh_at = (uint8_t)at; /* of the next header, which may be it */
         out->proto = packet.p[at];
         at += len;
-        if (at - IP6_HDR_B > EXT_MAX_B || at > packet.len)
-            return false;
-        if (out->fragment)
-            break;
     }
     out->hdr_b = (uint8_t)at;
     return true;

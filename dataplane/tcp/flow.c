@@ -27,6 +27,7 @@ res flow_init(struct flow *f, uint32_t entries)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return ERR(NOMEM);
+    (void)madvise(p, n * sizeof(struct flow_bucket), MADV_HUGEPAGE);
     f->buckets = (struct flow_bucket *)p;
     f->mask = n - 1;
     return OK;

@@ -447,7 +447,7 @@ static void too_big(struct tcp *t, struct tcp_conn *c, uint16_t mtu)
 void tcp_icmp_error(struct tcp *t, const struct tcp_tuple *quoted, uint32_t quoted_seq,
                     enum tcp_icmp what, uint16_t mtu)
 {
-    struct tcp_conn *c = tcp_find_conn(t, quoted);
+    struct tcp_conn *c = tcp_find_conn(t, quoted, 0);
 
     tcp_count(t, TCP_CTR_ICMP_IN);
     if (!c || c->flags & TCPF_DEAD || seq_lt(quoted_seq, c->snd_una) ||

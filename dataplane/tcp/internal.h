@@ -238,7 +238,14 @@ struct tcp_keys { /* Secret */
 
 struct tcp_ports; /* port.c */
 
+/* A tuple of whom a segment is about to come. */
+struct tcp_ahead {
+    struct tcp_tuple tuple;
+    uint64_t hash;
+};
+
 struct tcp {
+    struct tcp_ahead ahead[TCP_AHEAD_MAX];
     struct tcp_settings set;
     struct tcp_env env;
     struct tcp_keys keys;
@@ -333,7 +340,8 @@ static inline uint64_t tcp_conn_hash(const struct tcp_conn *c)
 
 /* --- stack.c --- */
 uint64_t tcp_hash(const struct tcp *t, const struct tcp_tuple *tuple);
-struct tcp_conn *tcp_find_conn(struct tcp *t, const struct tcp_tuple *tuple);
+/* slot: as announced by tcp_ahead(), or 0 */
+struct tcp_conn *tcp_find_conn(struct tcp *t, const struct tcp_tuple *tuple, uint32_t slot);
 void tcp_want_up(struct tcp *t, struct tcp_conn *c, uint8_t ev);
 void tcp_want_out(struct tcp *t, struct tcp_conn *c);
 /* Buffers that writers may take now; what peer's connection waits for when there are none. */

@@ -1,6 +1,8 @@
 #include "base/must.h"
 #include "tcp/internal.h"
 
+#define AHEAD_LINES 6u /* of a connection */
+
 #include <stdlib.h>
 
 const struct ctr_desc tcp_ctr_desc[] = {
@@ -211,9 +213,16 @@ static uint32_t lookup(const struct tcp *t, const struct tcp_tuple *tuple, uint6
     return FLOW_NONE;
 }
 
-struct tcp_conn *tcp_find_conn(struct tcp *t, const struct tcp_tuple *tuple)
+static uint64_t hash_for(const struct tcp *t, const struct tcp_tuple *tuple, uint32_t slot)
 {
-    uint32_t v = lookup(t, tuple, tcp_hash(t, tuple));
+    if (slot && same_tuple(&t->ahead[slot - 1].tuple, tuple))
+        return t->ahead[slot - 1].hash;
+    return tcp_hash(t, tuple);
+}
+
+struct tcp_conn *tcp_find_conn(struct tcp *t, const struct tcp_tuple *tuple, uint32_t slot)
+{
+    uint32_t v = lookup(t, tuple, hash_for(t, tuple, slot));
 
     if (v == FLOW_NONE || flow_kind_of(v) != FLOW_CONN)
         return NULL;
@@ -249,6 +258,29 @@ static void no_state(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash
     nbuf_put_chain(m);
 }
 
+void tcp_ahead(struct tcp *t, uint32_t slot, const struct tcp_tuple *tuple)
+{
+    struct tcp_ahead *a = &t->ahead[slot - 1];
+
+    a->tuple = *tuple;
+    a->hash = tcp_hash(t, tuple);
+    flow_prefetch(&t->flow, a->hash);
+}
+
+/* The lines that a segment in order reads and writes. */
+void tcp_ahead_conn(struct tcp *t, uint32_t slot)
+{
+    struct flow_it it = {0};
+    uint32_t v = flow_next(&t->flow, t->ahead[slot - 1].hash, &it);
+    const uint8_t *c;
+
+    if (v == FLOW_NONE || flow_kind_of(v) != FLOW_CONN)
+        return;
+    c = (const uint8_t *)pool_at(&t->conns, flow_index_of(v));
+    for (uint32_t i = 0; i < AHEAD_LINES; i++)
+        __builtin_prefetch(c + 64 * i, 1);
+}
+
 void tcp_input(struct tcp *t, struct nbuf *m, const struct tcp_rx *rx)
 {
     struct tcp_seg s;
@@ -271,7 +303,7 @@ void tcp_input(struct tcp *t, struct nbuf *m, const struct tcp_rx *rx)
     tuple.raddr = rx->src;
     tuple.lport = s.dport;
     tuple.rport = s.sport;
-    hash = tcp_hash(t, &tuple);
+    hash = hash_for(t, &tuple, rx->ahead);
     v = lookup(t, &tuple, hash);
     if (v == FLOW_NONE) {
         no_state(t, &tuple, hash, m, &s, rx);

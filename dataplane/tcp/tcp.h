@@ -39,6 +39,7 @@ struct tcp_rx {
     struct ip_addr src, dst;
     uint64_t arrived_ns; /* time of the burst: RACK and RTT measure from it (RFC 8985 6.2) */
     uint8_t ecn;         /* the two ECN bits of the IP header (RFC 3168) */
+    uint8_t ahead;       /* announced by tcp_ahead() in this slot; 0: it was not */
 };
 
 /* What the IP layer needs to know to send one. */
@@ -80,6 +81,9 @@ struct tcp_env {
 
     /* Forward progress towards dst (RFC 4861 7.3.1): its neighbour is alive. May be NULL. */
     void (*confirm)(void *ctx, const struct ip_addr *dst);
+
+    /* The opposite (RFC 1122 3.3.1.4): segments towards dst time out again and again. May be NULL. */
+    void (*doubt)(void *ctx, const struct ip_addr *dst);
 };
 
 /* Bounds and times of one core; tcp_settings_default() fills in reference values. */
@@ -122,6 +126,15 @@ void tcp_begin(struct tcp *t, uint64_t now_ns);
  * Bound  O(log n) in out-of-order ranges and segments in flight, both bounded
  */
 void tcp_input(struct tcp *t, struct nbuf *m, const struct tcp_rx *rx);
+
+/**
+ * A segment of this tuple is about to come: fetch what finding its connection will touch, so that the cache
+ * misses of a burst overlap. tcp_ahead() for all of the burst, then tcp_ahead_conn() for all, then
+ * tcp_input(). Slots are 1 to TCP_AHEAD_MAX. Nothing is promised: what comes may be something else.
+ */
+#define TCP_AHEAD_MAX 32u
+void tcp_ahead(struct tcp *t, uint32_t slot, const struct tcp_tuple *tuple);
+void tcp_ahead_conn(struct tcp *t, uint32_t slot);
 
 /* An ICMP error about a segment of ours (RFC 5927 checks are made here). */
 enum tcp_icmp { TCP_ICMP_UNREACH_SOFT, TCP_ICMP_UNREACH_HARD, TCP_ICMP_TOO_BIG };

@@ -1,7 +1,7 @@
 #include "base/must.h"
 #include "tcp/internal.h"
 
-/* Black hole: full segments are lost again and again, nobody says why (RFC 4821 in spirit). */
+/* Black hole: large segments are lost again and again, nobody says why (RFC 4821 in spirit). */
 #define BLACK_HOLE_RTOS    3
 #define BLACK_HOLE_RTOS_OK 7 /* when they did come through earlier: loss alone is likelier */
 
@@ -37,6 +37,13 @@ static void give_up(struct tcp *t, struct tcp_conn *c, enum tcp_counter counter)
     tcp_conn_kill(t, c, STREAM_WHY_TIMEOUT);
 }
 
+/* Once in vain may be loss; twice, and the way itself is in question. */
+static void doubt_path(struct tcp *t, const struct tcp_conn *c)
+{
+    if (c->backoff > 1 && t->env.doubt)
+        t->env.doubt(t->env.ctx, &c->tuple.raddr);
+}
+
 static void syn_timeout(struct tcp *t, struct tcp_conn *c)
 {
     if (c->syn_n >= t->set.syn_retries) {
@@ -45,6 +52,7 @@ static void syn_timeout(struct tcp *t, struct tcp_conn *c)
     }
     c->syn_n++;
     c->backoff++;
+    doubt_path(t, c);
     tcp_count(t, TCP_CTR_SYN_RETRANS);
     tcp_send_syn(t, c);
     c->rtx_kind = TCP_RTX_RTO;
@@ -84,6 +92,7 @@ static void rto(struct tcp *t, struct tcp_conn *c)
     }
     tcp_recover_rto(t, c);
     suspect_black_hole(t, c);
+    doubt_path(t, c);
     c->dl_rtx = 0;
     tcp_want_out(t, c);
     tcp_arm_rtx(t, c);

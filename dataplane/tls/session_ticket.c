@@ -23,7 +23,7 @@ static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, 
                 unsigned char *ticket, int in_len, int *out_len)
 {
     struct extra x = {.magic = EXTRA_MAGIC, .ticket_id = c->ticket_id};
-    const struct peer *who = c->peer;
+    struct peer *who = c->peer;
 
     if (*out_len < in_len + (int)sizeof(x)) /* comes in as the room there is */
         return WOLFSSL_TICKET_RET_REJECT;
@@ -33,6 +33,8 @@ static int seal(struct tls_conn *c, unsigned char *key_name, unsigned char *iv, 
     if (who) {
         x.has_peer = 1;
         memcpy(x.peer_id, peer_id(who), sizeof(x.peer_id));
+        if (c->core->args.met)
+            c->core->args.met(c->core->args.ctx, who);
     }
     memcpy(ticket + in_len, &x, sizeof(x));
     memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);

@@ -27,6 +27,9 @@ struct tls_core_args {
     struct peers *peers;
     struct tickets *tickets;
     struct rng *rng;
+    /* A client has shown this chain's key and gets a ticket: other cores may want to know. May be NULL. */
+    void (*met)(void *ctx, struct peer *peer);
+    void *ctx;
 };
 
 MUST_CHECK res tls_core_new(const struct tls_core_args *args, struct tls_core **out);

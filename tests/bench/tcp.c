@@ -334,13 +334,46 @@ static void look(struct bench *b, uint32_t conns, uint32_t busy, const char *how
 
         for (int i = 0; i < N; i++) {
             tuple.raddr = client(rng_below(&b->rng, busy) * (conns / busy), &tuple.rport);
-            found += tcp_find_conn(b->t, &tuple) != NULL;
+            found += tcp_find_conn(b->t, &tuple, 0) != NULL;
         }
         r[k] = (double)(__rdtsc() - from) / N;
     }
     if (found != (uint64_t)N * ROUNDS)
         abort();
     snprintf(what, sizeof(what), "flow look-up, %u connections, %s", conns, how);
+    say(what, r);
+}
+
+/* The same as bursts have it: 32 that are announced, then found. */
+static void look_ahead(struct bench *b, uint32_t conns, uint32_t busy, const char *how)
+{
+    enum { N = 20000 / TCP_AHEAD_MAX };
+    struct tcp_tuple tuple[TCP_AHEAD_MAX];
+    uint64_t found = 0;
+    double r[ROUNDS];
+    char what[64];
+
+    memset(tuple, 0, sizeof(tuple));
+    for (int k = 0; k < ROUNDS; k++) {
+        uint64_t from = __rdtsc();
+
+        for (int i = 0; i < N; i++) {
+            for (uint32_t s = 0; s < TCP_AHEAD_MAX; s++) {
+                tuple[s].laddr = b->us;
+                tuple[s].lport = 443;
+                tuple[s].raddr = client(rng_below(&b->rng, busy) * (conns / busy), &tuple[s].rport);
+                tcp_ahead(b->t, s + 1, &tuple[s]);
+            }
+            for (uint32_t s = 0; s < TCP_AHEAD_MAX; s++)
+                tcp_ahead_conn(b->t, s + 1);
+            for (uint32_t s = 0; s < TCP_AHEAD_MAX; s++)
+                found += tcp_find_conn(b->t, &tuple[s], s + 1) != NULL;
+        }
+        r[k] = (double)(__rdtsc() - from) / (N * TCP_AHEAD_MAX);
+    }
+    if (found != (uint64_t)N * TCP_AHEAD_MAX * ROUNDS)
+        abort();
+    snprintf(what, sizeof(what), "flow look-up, %u connections, %s, in bursts", conns, how);
     say(what, r);
 }
 
@@ -358,6 +391,8 @@ static void lookups(uint32_t conns)
     turn(&b);
     look(&b, conns, 100, "100 busy");
     look(&b, conns, conns, "all busy");
+    look_ahead(&b, conns, 100, "100 busy");
+    look_ahead(&b, conns, conns, "all busy");
     tcp_free(b.t);
 }
 

@@ -1,5 +1,7 @@
 """A backend that misbehaves on demand: the path says how. odd.py ADDRESS PORT"""
 
+import hashlib
+import socket
 import socketserver
 import sys
 import time
@@ -51,6 +53,14 @@ class Odd(socketserver.StreamRequestHandler):
         """The request as it came, head and body."""
         body = "\n".join(lines).encode("latin-1") + b"\n\n" + self.read_body(fields)
         self.send(head("200 OK", f"Content-Length: {len(body)}"), body if method != "HEAD" else b"")
+        return True
+
+    def do_late(self, method, lines, fields):
+        """The body is not read for a second; then what it was."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        time.sleep(1.2)
+        body = hashlib.sha256(self.read_body(fields)).hexdigest().encode()
+        self.send(head("200 OK", f"Content-Length: {len(body)}"), body)
         return True
 
     def do_count(self, method, lines, fields):

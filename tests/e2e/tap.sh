@@ -50,11 +50,20 @@ go() { # OFFLOAD
         client -o "$run/got" https://gw.example/8m.bin || fail "8 MB: curl exit $?"
         cmp "$run/got" "$run/www/8m.bin" || fail "8 MB came out wrong"
     done
+    # A ticket opens on whichever core the next connection lands.
+    tls() {
+        ip netns exec $ns timeout 10 openssl s_client -connect 10.77.0.1:443 -servername gw.example -tls1_2 \
+            -cert "$pki/good.crt" -cert_chain "$pki/good.crt" -key "$pki/good.key" "$@" 2>/dev/null < /dev/null | grep -E '^(New|Reused),'
+    }
+    tls -sess_out "$run/sess" | grep -q ^New || fail "no full handshake"
+    for i in $(seq 20); do
+        tls -sess_in "$run/sess" | grep -q ^Reused || fail "resumption $i: a full handshake"
+    done
     runs=$(stat tcp TcpExtSegmentRuns)
     [ "$1" = on ] && [ "${runs:-0}" -lt 100 ] && fail "only ${runs:-0} runs were left to the device"
     [ "$1" = auto ] && [ "${runs:-0}" != 0 ] && fail "$runs runs were left to a device that is no better than we"
     status=$("$build/control/sallyctl" -s "$run/control.sock" --json status)
-    printf 'tap: 60 requests, 40 MB over two queues; %s, %s runs\n' "$(jq -r '.ports[0].is' <<< "$status")" "${runs:-0}"
+    printf 'tap: 60 requests, 40 MB, 20 resumptions over two queues; %s, %s runs\n' "$(jq -r '.ports[0].is' <<< "$status")" "${runs:-0}"
     kill "$pid"
     wait "$pid" || fail "exit code $?"
     pid=

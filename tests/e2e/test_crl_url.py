@@ -23,6 +23,7 @@ HOST = "api.gw.example"
 ASK = b"GET /listed/main.html HTTP/1.1\r\nHost: api.gw.example\r\n\r\n"
 NET = "/run/netns/" + os.environ.get("DEMO_NS", "sallyport") + "-net"
 UTC = datetime.timezone.utc
+LIMITS = 'crl_timeout = "1s"; crl_max = "64k";'
 
 
 def listen_in(namespace, port=0):
@@ -146,7 +147,7 @@ class Lists(Case):
 
     def conf(self, text, more=""):
         return text.replace(f'crl = [ "{RUN}/clients.crl" ];',
-                            f'crl_url = [ "{self.url}" ]; crl_refresh = "1s"; crl_timeout = "1s"; crl_max = "64k"; {more}')
+                            f'crl_url = [ "{self.url}" ]; crl_refresh = "1s"; {more or LIMITS}')
 
     @classmethod
     def tearDownClass(cls):
@@ -285,6 +286,35 @@ class Lists(Case):
         self.assertEqual(self.fetched()["lists"], 2)
         self.assertEqual(ask(), (403, "cert_revoked"))
 
+    def test_a_large_one(self):
+        """Above 16 MB, where DER begins to need four bytes for a length."""
+
+        def tlv(tag, body):
+            n = len(body)
+            size = n.to_bytes((n.bit_length() + 7) // 8 or 1, "big")
+            return bytes([tag]) + (bytes([n]) if n < 128 else bytes([0x80 | len(size)]) + size) + body
+
+        cert, key = self.ca
+        algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+        entry = b"".join(tlv(0x30, tlv(2, b"\x01" + os.urandom(15)) + tlv(0x17, b"260101000000Z")) for _ in range(500000))
+        day = [tlv(0x17, now(s).strftime("%y%m%d%H%M%SZ").encode()) for s in (-1, 86400)]
+        tbs = tlv(0x30, b"\x02\x01\x01" + algorithm + cert.subject.public_bytes() + b"".join(day) + tlv(0x30, entry))
+        body = tlv(0x30, tbs + algorithm + tlv(3, b"\0" + key.sign(tbs, ec.ECDSA(hashes.SHA256()))))
+        self.assertGreater(len(body), 1 << 24)
+        self.refused(body, "larger than trust.crl_max", "too_large")
+        self.use("large", 'crl_max = "64m"; crl_timeout = "20s";')
+        self.server.say[self.path] = body
+        ctl("crls", "fetch")
+        slowest = 0
+        while self.source()["state"] == "none":
+            began = time.monotonic()
+            self.assertEqual(get("/health", HOST).status, 200)
+            ctl("status")
+            slowest = max(slowest, time.monotonic() - began)
+        print(f"{len(body) >> 20} MB, the slowest answer meanwhile {slowest:.2f} s ... ", end="")
+        self.assertEqual(self.source()["serials"], 500000)
+        until(lambda: ask()[0] == 200, 5)
+
     def test_slow(self):
         self.good("good")
         self.server.say[self.path] = lambda h: time.sleep(5)
@@ -314,7 +344,7 @@ class Lists(Case):
 
     def test_the_end_of_a_list(self):
         for word, status in (("deny", (403, "revocation_stale")), ("allow", (200, None))):
-            self.use(f"end-{word}", f'crl_expired = "{word}";')
+            self.use(f"end-{word}", f'crl_expired = "{word}"; {LIMITS}')
             self.good(end=3)
             self.assertEqual(ask()[0], 200)
             self.server.say[self.path] = 503
@@ -379,17 +409,33 @@ class Lists(Case):
         body = self.server.say[self.path]
         self.server.say[self.path] = 503
         self.assertIn(body, [p.read_bytes() for p in pathlib.Path(RUN + "/crl-cache").glob("*.crl")])
+        self.restart()
+        self.assertEqual(ask(), (403, "cert_revoked"))
+        s = self.source()
+        self.assertEqual((s["state"], s["serials"], s["taken"]), ("good", 1, 0))
+        self.good()
+        self.assertEqual(ask()[0], 200)
+
+    def test_a_start_waits_for_the_first_answer(self):
+        self.good()
+        for p in pathlib.Path(RUN + "/crl-cache").glob("*"):
+            p.unlink()
+
+        def late(_):
+            time.sleep(0.8)
+            return crl(self.ca, ["good"])
+
+        self.server.say[self.path] = late
+        self.restart()
+        self.assertEqual((generation(), ask()), (1, (403, "cert_revoked")))
+
+    def restart(self):
         saved = RUN + "/as-it-is.conf"
         with open(RUN + "/sallyport.conf") as f, open(saved, "w") as g:
             g.write(f.read())
         subprocess.run([TOP + "/deploy/demo.sh", "restart"], check=True, env={**os.environ, "DEMO_CONF": saved},
                        stdout=subprocess.DEVNULL)
         self.bugs = 0
-        self.assertEqual(ask(), (403, "cert_revoked"))
-        s = self.source()
-        self.assertEqual((s["state"], s["serials"], s["taken"]), ("good", 1, 0))
-        self.good()
-        self.assertEqual(ask()[0], 200)
 
 
 class Points(Case):

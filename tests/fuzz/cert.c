@@ -3,6 +3,7 @@
  * bytes. The last one is the anchor, the one before it, when flag 1 is set, a helper of the trust set; the rest is
  * what the peer sent. With flag 2 every signature is taken for good, so that mutations get past them.
  */
+#include "crypto/crl.h"
 #include "crypto/sig.h"
 #include "crypto/verdict.h"
 #include "crypto/view.h"
@@ -64,6 +65,17 @@ static uint32_t read_all(const uint8_t *p, size_t size, struct span *out, uint32
     return n;
 }
 
+static void look_points(struct span extension)
+{
+    struct span urls[4];
+    size_t n = crl_points(extension, urls, 4);
+
+    FUZZ_MUST(n <= 4);
+    for (size_t i = 0; i < n; i++)
+        FUZZ_MUST(urls[i].len >= 7 && urls[i].p >= extension.p &&
+                  urls[i].p + urls[i].len <= extension.p + extension.len);
+}
+
 static void look(const struct cert *c)
 {
     char text[4096];
@@ -86,6 +98,8 @@ static void look(const struct cert *c)
             cert_view(&b, &v, c, 1, 1795000000))
             FUZZ_MUST(b.len > 0 && !b.cut);
     }
+    look_points(c->crl_dp);
+    look_points(c->freshest_crl);
     (void)verdict_name_matches(c, SPAN_LIT("gw.example"));
     (void)verdict_name_matches(c, SPAN_LIT("10.77.0.1"));
 }

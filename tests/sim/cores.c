@@ -7,129 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define STEP_NS  20000ULL
-#define WIRE_B   (1u << 20)
-#define LOG_B    (64u << 10)
-#define FRAME_B  2048u
-#define PER_RING 64u
-
-/* In front of each frame on the wire: what the device of the receiver says of it. */
-struct wired {
-    uint32_t hash;
-    uint32_t hashed;
-};
-
-/* --- the wire --- */
-
-static struct cores_host *other(const struct cores_host *h)
-{
-    return &h->world->host[h == &h->world->host[0]];
-}
-
-static bool is_icmp(struct span f)
-{
-    return get_u16(f.p + 12) == ETH_TYPE_IP4 ? f.p[23] == IP_PROTO_ICMP : f.p[20] == IP_PROTO_ICMP6;
-}
-
-/* What the receiver's device makes of a frame. Errors about a flow never find its owner's queue. */
-static uint32_t queue_of(struct cores_host *to, struct rng *rng, struct span f, struct wired *meta)
-{
-    struct ip_addr src, dst;
-    uint16_t sport, dport;
-
-    *meta = (struct wired){0, 0};
-    if (!steer_tuple(f, &src, &dst, &sport, &dport))
-        return rng_below(rng, to->queues);
-    if (is_icmp(f))
-        return (steer_owner(&to->handoff.steer, &src, &dst, sport, dport) + 1) % to->queues;
-    switch (to->spread) {
-    case SPREAD_FIRST:
-        return 0;
-    case SPREAD_ANY:
-        return rng_below(rng, to->queues);
-    case SPREAD_RSS:
-    case SPREAD_KEY:
-        break;
-    }
-    *meta = (struct wired){steer_hash(&to->device, &src, &dst, sport, dport), 1};
-    return steer_owner_of_hash(&to->device, meta->hash) % to->queues;
-}
-
-static void wire_send(struct cores_core *c, struct span f)
-{
-    struct cores_world *w = c->host->world;
-    struct cores_host *to = other(c->host);
-    struct wired meta;
-    uint32_t q = queue_of(to, &c->rng, f, &meta);
-    uint8_t *at;
-
-    if (__atomic_load_n(&w->dark, __ATOMIC_RELAXED) || rng_below(&c->rng, 1000000) < w->cfg.loss)
-        return;
-    at = (uint8_t *)ring_reserve(&to->core[q].wire[c->id], 0, (uint32_t)(sizeof(meta) + f.len));
-    if (!at) {
-        ctr_add(&c->stats.crowded, 1);
-        return;
-    }
-    memcpy(at, &meta, sizeof(meta));
-    memcpy(at + sizeof(meta), f.p, f.len);
-    ring_commit(&to->core[q].wire[c->id], (uint32_t)(sizeof(meta) + f.len));
-}
-
-static void copy_frame(struct cores_core *c, struct span f, bool out)
-{
-    if (capture_is_on(&c->capture))
-        capture_frame(&c->capture, &f, 1, out, 0, c->now_ns);
-}
-
-static void transmit(struct cores_core *c, struct nbuf *m)
-{
-    uint8_t f[FRAME_B];
-    uint32_t len = 0;
-
-    for (struct nbuf *i = m; i; i = nbuf_next(i)) {
-        MUST(len + nbuf_len(i) <= sizeof(f));
-        memcpy(f + len, nbuf_data(i), nbuf_len(i));
-        len += nbuf_len(i);
-    }
-    nbuf_put_chain(m);
-    copy_frame(c, span_of(f, len), true);
-    wire_send(c, span_of(f, len));
-}
-
-/* A router on the way: the packet is too large for what comes next (RFC 1191 3, RFC 8201 3). */
-static bool refused_by_router(struct cores_core *c, struct span f)
-{
-    struct eth e = {.dst = {{0}}, .src = {{2, 0, 0, 0, 9, 9}}, .len = ETH_HDR_B};
-    bool v4 = get_u16(f.p + 12) == ETH_TYPE_IP4;
-    uint32_t hdr = v4 ? IP4_HDR_B : IP6_HDR_B, body = 8 + hdr + 8;
-    uint16_t mtu = c->host->world->cfg.path_mtu;
-    struct ip_addr from =
-        v4 ? ip_v4(0x0a000063) : (struct ip_addr){{0x20, 1, 0xd, 0xb8, [15] = 99}};
-    struct ip_addr to;
-    uint8_t out[128], *icmp = out + ETH_HDR_B + hdr;
-
-    if (!mtu || f.len <= ETH_HDR_B + mtu)
-        return false;
-    memset(out, 0, sizeof(out));
-    memcpy(e.dst.b, f.p + 6, 6);
-    e.type = get_u16(f.p + 12);
-    eth_write(out, &e);
-    icmp[0] = v4 ? 3 : 2;
-    icmp[1] = v4 ? 4 : 0;
-    put_u16(icmp + 6, mtu);
-    memcpy(icmp + 8, f.p + ETH_HDR_B, hdr + 8);
-    if (v4) {
-        to = ip_v4_wire(f.p + ETH_HDR_B + 12);
-        ip4_write(out + ETH_HDR_B, &from, &to, IP_PROTO_ICMP, 0, (uint16_t)body);
-    } else {
-        memcpy(to.b, f.p + ETH_HDR_B + 8, 16);
-        ip6_write(out + ETH_HDR_B, &from, &to, IP_PROTO_ICMP6, 0, (uint16_t)body, 0, 64);
-    }
-    put_u16(icmp + 2, (uint16_t)~wire_sum(span_of(icmp, body),
-                                          v4 ? 0 : ip6_pseudo(&from, &to, IP_PROTO_ICMP6, body)));
-    wire_send(c, span_of(out, ETH_HDR_B + hdr + body));
-    return true;
-}
+#define STEP_NS 20000ULL
+#define WIRE_B  (1u << 20)
+#define LOG_B   (64u << 10)
 
 /* --- glue, as net/net.c and core/core.c have it --- */
 
@@ -144,7 +24,7 @@ static void env_tx(void *ctx, uint8_t port, struct nbuf *m)
     struct nbuf *own;
 
     if (c->id < c->host->queues) {
-        transmit(c, m);
+        cores_transmit(c, m);
         return;
     }
     own = nbuf_get(&c->pool); /* what is in flight stays TCP's: a copy goes */
@@ -164,11 +44,23 @@ static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const s
     handoff_tell(&c->host->handoff, c->id, &item);
 }
 
+static void env_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+    struct handoff_news item = {.ip = *ip, .port = port, .what = HANDOFF_CONFLICT};
+
+    c->gave++;
+    handoff_tell(&c->host->handoff, c->id, &item);
+}
+
 static void on_news(void *ctx, const struct handoff_news *n)
 {
     struct cores_core *c = (struct cores_core *)ctx;
 
-    l3_heard(c->l3, n->port, &n->ip, &n->mac, n->what == HANDOFF_ANSWER, c->now_ns);
+    if (n->what == HANDOFF_CONFLICT)
+        (void)l3_conflict(c->l3, n->port, &n->ip, c->now_ns);
+    else
+        l3_heard(c->l3, n->port, &n->ip, &n->mac, n->what == HANDOFF_ANSWER, c->now_ns);
 }
 
 static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
@@ -176,7 +68,7 @@ static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
     struct cores_core *c = (struct cores_core *)ctx;
 
     if (send) {
-        transmit(c, m);
+        cores_transmit(c, m);
         return;
     }
     count(c, NET_CTR_STEER_IN);
@@ -209,9 +101,9 @@ static void env_icmp(void *ctx, const struct l3_icmp_error *e)
 static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
 {
     struct cores_core *c = (struct cores_core *)ctx;
+    struct l3_out o = {tx->src, tx->dst, tx->ecn, 0, 0};
 
-    l3_output(c->l3, m, &(struct l3_out){.src = tx->src, .dst = tx->dst, .ecn = tx->ecn},
-              c->now_ns);
+    l3_output(c->l3, m, &o, c->now_ns);
 }
 
 static bool env_route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uint16_t *mtu)
@@ -233,9 +125,16 @@ static void env_confirm(void *ctx, const struct ip_addr *dst)
     l3_confirm(c->l3, dst, c->now_ns);
 }
 
+static void env_doubt(void *ctx, const struct ip_addr *dst)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+
+    l3_doubt(c->l3, dst, c->now_ns);
+}
+
 /* --- a core's turn --- */
 
-static void received(struct cores_core *c, struct span f, const struct wired *meta)
+void cores_received(struct cores_core *c, struct span f, const struct cores_wired *meta)
 {
     struct nbuf *m = nbuf_get(&c->pool);
     uint32_t owner = 0, hash;
@@ -254,29 +153,6 @@ static void received(struct cores_core *c, struct span f, const struct wired *me
         count(c, NET_CTR_STEER_DROPPED);
 }
 
-static uint32_t poll_wire(struct cores_core *c)
-{
-    uint32_t total = 0;
-
-    for (uint32_t from = 0; from < other(c->host)->cores; from++) {
-        struct ring *r = &c->wire[from];
-        struct span record, f;
-        struct wired meta;
-        uint16_t kind;
-
-        for (uint32_t n = 0; n < PER_RING && ring_peek(r, &kind, &record); n++) {
-            memcpy(&meta, record.p, sizeof(meta));
-            f = span_from(record, sizeof(meta));
-            copy_frame(c, f, false);
-            if (!refused_by_router(c, f))
-                received(c, f, &meta);
-            ring_next(r);
-            total++;
-        }
-    }
-    return total;
-}
-
 static uint32_t turn(struct cores_core *c, uint64_t now_ns)
 {
     const struct handoff_sink sink = {c, on_packet, on_news};
@@ -284,8 +160,9 @@ static uint32_t turn(struct cores_core *c, uint64_t now_ns)
 
     c->now_ns = now_ns;
     c->log.now_ns = now_ns;
+    c->gave = 0;
     tcp_begin(c->tcp, now_ns);
-    n = poll_wire(c);
+    n = cores_poll_wire(c);
     n += handoff_poll(&c->host->handoff, c->id, &sink);
     l3_timers(c->l3, now_ns);
     tcp_timers(c->tcp);
@@ -293,7 +170,7 @@ static uint32_t turn(struct cores_core *c, uint64_t now_ns)
     tcp_upcalls(c->tcp);
     tcp_flush(c->tcp);
     walk_turn(&c->walk, c->tcp);
-    return n;
+    return n + c->gave;
 }
 
 #define EACH_CORE(w, c)                                 \
@@ -314,7 +191,7 @@ bool cores_done(const struct cores_world *w)
     return true;
 }
 
-/* One turn of all. Nothing came: the clock goes on to the next deadline. */
+/* One turn of all. Nothing came or went: the clock goes on to the next deadline. */
 static void step(struct cores_world *w, uint64_t end)
 {
     uint64_t next = w->now_ns + STEP_NS, at = end;
@@ -404,6 +281,7 @@ static void core_open(struct cores_core *c, uint64_t seed)
                         .tcp = env_tcp,
                         .icmp_error = env_icmp,
                         .heard = c->host->cores > 1 ? env_heard : NULL,
+                        .conflict = c->host->cores > 1 ? env_conflict : NULL,
                         .announces = c->id == 0};
     struct tcp_env tcp = {.ctx = c,
                           .pool = &c->pool,
@@ -412,7 +290,8 @@ static void core_open(struct cores_core *c, uint64_t seed)
                           .output = env_output,
                           .route = env_route,
                           .owns = env_owns,
-                          .confirm = env_confirm};
+                          .confirm = env_confirm,
+                          .doubt = env_doubt};
     bool far = cfg->by_gateway && c->host == &c->host->world->host[0];
 
     rng_init_u64(&c->rng, seed);
@@ -478,6 +357,10 @@ struct cores_world *cores_new(const struct cores_config *cfg)
         for (uint32_t k = 0; k < CORES_ADDRS; k++) {
             h->addr4[k] = ip_v4(0x0a000001 + 16 * i + k);
             h->addr6[k] = (struct ip_addr){{0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(1 + 16 * i + k)}};
+        }
+        if (cfg->same_address) {
+            h->addr4[0] = w->host[0].addr4[0];
+            h->addr6[0] = w->host[0].addr6[0];
         }
         MUST(IS_OK(handoff_init(&h->handoff, h->cores, &rng)));
         device_key(h);

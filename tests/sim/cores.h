@@ -58,6 +58,7 @@ struct cores_core {
     struct ring wire[CORES_MAX]; /* from each core of the other host */
     void *mem;
     uint64_t now_ns;
+    uint32_t gave; /* frames in this turn, to the wire or to another core */
     struct cores_plan plan;
     uint32_t open; /* connections of its own, not done */
     struct cores_stats stats;
@@ -82,6 +83,7 @@ struct cores_config {
     } host[2];
     uint32_t loss;     /* per million */
     uint16_t path_mtu; /* larger packets are refused by a router that says so; 0: none are */
+    bool same_address; /* the second host has the first one's first addresses, too */
     bool by_gateway;   /* the first host reaches the second by its first address, as a gateway */
     const struct tcp_settings *settings;
 };
@@ -111,6 +113,21 @@ bool cores_run_threads(struct cores_world *w, uint32_t max_ms, void (*watch)(str
 struct cores_stats cores_stats(const struct cores_host *h);
 uint64_t cores_tcp(const struct cores_host *h, unsigned counter);
 uint64_t cores_net(const struct cores_host *h, enum l3_counter counter);
+
+/* --- between the files of this module --- */
+
+/* In front of each frame on the wire: what the device of the receiver says of it. */
+struct cores_wired {
+    uint32_t hash;
+    uint32_t hashed;
+};
+
+/* cores_wire.c */
+void cores_transmit(struct cores_core *c, struct nbuf *m); /* takes m */
+uint32_t cores_poll_wire(struct cores_core *c);
+
+/* cores.c */
+void cores_received(struct cores_core *c, struct span f, const struct cores_wired *meta);
 
 /* cores_app.c: the ends of connections */
 void cores_app_listen(struct cores_core *c);

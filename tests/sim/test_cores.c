@@ -1,6 +1,7 @@
 /* Several cores in virtual time: steering, ports, neighbours, errors. The comment in front of each is its line
  * in README.md. */
 #include "lib/t.h"
+#include "net/l3_internal.h" /* the gateway changes its address */
 #include "sim/cores.h"
 #include "tcp/internal.h"
 
@@ -44,7 +45,6 @@ static void all_is_well(const struct cores_world *w)
         T_EQ(s.failed, 0);
         T_EQ(s.wrong, 0);
         T_EQ(s.misplaced, 0);
-        T_EQ(s.crowded, 0);
         T_EQ(cores_tcp(&w->host[i], TCP_CTR_IN_RSTS), 0);
         T_EQ(cores_tcp(&w->host[i], TCP_CTR_NO_LISTENER), 0);
         T_EQ(cores_net(&w->host[i], NET_CTR_STEER_DROPPED), 0);
@@ -111,6 +111,7 @@ static void many_connects(const struct row *r)
     s = cores_stats(&w->host[0]);
     if (r->spread == SPREAD_RSS)
         T_ROW_EQ(r->name, s.mismatched, 0);
+    T_ROW_EQ(r->name, s.crowded, 0);
     for (uint32_t i = 0; i < r->cores; i++)
         T_ROW_EQ(r->name, w->host[0].core[i].stats.done, 10000 / r->cores);
     end(w);
@@ -171,6 +172,7 @@ static void too_big(bool v6)
     T_OK(cores_run(w, 60000000000ULL));
     all_is_well(w);
     T_EQ(cores_stats(&w->host[0]).mismatched, 0);
+    T_EQ(cores_stats(&w->host[0]).crowded, 0);
     /* The errors, and nothing else, came to the wrong core; each connection went on at once. */
     T_OK(cores_net(&w->host[0], NET_CTR_STEER_OUT) >= 80);
     T_EQ(cores_net(&w->host[0], NET_CTR_ICMP_ERRORS), cores_net(&w->host[0], NET_CTR_STEER_OUT));
@@ -187,7 +189,95 @@ static void errors_on_the_wrong_core(void)
     too_big(true);
 }
 
+/* The gateway is another machine from now on: what is sent to the old one is for nobody. */
+static void gateway_fails_over(struct cores_world *w, bool announces)
+{
+    struct l3 *l = w->host[1].core[0].l3;
+
+    l->ports[0].mac.b[5] = 77;
+    if (announces) {
+        l->announced = 1; /* as an address in use, not as one that is tried */
+        l->announce_ns = w->now_ns;
+    }
+}
+
+static void gateway_change(bool v6, bool announces, uint64_t max_ns)
+{
+    struct tcp_settings set;
+    struct cores_config cfg = {.seed = T_SEED,
+                               .by_gateway = true,
+                               .settings = &set,
+                               .host = {{2, 2, SPREAD_RSS}, {1, 1, SPREAD_RSS}}};
+    struct cores_world *w;
+    uint64_t at;
+
+    tcp_settings_default(&set);
+    set.rcvbuf_max_b = 64 << 10; /* so that the wire holds all that is in flight */
+    w = warm(&cfg);
+
+    cores_idle(w, 3000000000ULL);
+    plan(w, 0, 10, 3000000, v6);
+    T_OK(!cores_run(w, 1000000));
+    T_OK(cores_stats(&w->host[0]).done < 20);
+    gateway_fails_over(w, announces);
+    at = w->now_ns;
+    T_OK(cores_run(w, 100000000000ULL));
+    all_is_well(w);
+    T_EQ(cores_stats(&w->host[0]).crowded, 0);
+    if (w->now_ns - at > max_ns)
+        t_fail(__FILE__, __LINE__, "IPv%u, %s: stood still for %.1f s", v6 ? 6 : 4,
+               announces ? "announced" : "silent", (double)(w->now_ns - at) / 1e9);
+    end(w);
+}
+
+/* T-126 RFC 4861 7.3: the gateway's address changes, with and without a word: connections go on by the new one */
+static void the_gateway_fails_over(void)
+{
+    for (int v6 = 0; v6 < 2; v6++) {
+        gateway_change(v6, true, 3500000000ULL);
+        gateway_change(v6, false, 8000000000ULL);
+    }
+}
+
+/* How many cores of a host use an address. */
+static uint32_t users(const struct cores_host *h, const struct ip_addr *a)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < h->cores; i++)
+        n += l3_is_local(h->core[i].l3, a);
+    return n;
+}
+
+/* T-127 RFC 4862 5.4.5, RFC 5227 2.1: two hosts have one address: it is taken out of use, and in the
+ * end all cores of one have it alone */
+static void an_address_of_two_hosts(void)
+{
+    struct cores_config cfg = {
+        .seed = T_SEED, .same_address = true, .host = {{4, 4, SPREAD_ANY}, {3, 2, SPREAD_ANY}}};
+    struct cores_world *w = cores_new(&cfg);
+    struct cores_host *a = &w->host[0], *b = &w->host[1];
+    const struct ip_addr *both[] = {&a->addr4[0], &a->addr6[0]};
+
+    cores_idle(w, 3000000000ULL);
+    for (size_t i = 0; i < ARRAY_LEN(both); i++)
+        T_OK(users(a, both[i]) % 4 == 0 && users(b, both[i]) % 3 == 0 &&
+             users(a, both[i]) + users(b, both[i]) < 7);
+    T_EQ(users(a, &a->addr6[1]), 4);
+    T_EQ(users(b, &b->addr4[1]), 3);
+    T_OK(cores_net(a, NET_CTR_ADDRESS_HELD) + cores_net(b, NET_CTR_ADDRESS_HELD) > 0);
+    cores_idle(w, 300000000000ULL);
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        uint32_t of_a = users(a, both[i]), of_b = users(b, both[i]);
+
+        T_OK((of_a == 4 && of_b == 0) || (of_a == 0 && of_b == 3));
+    }
+    end(w);
+}
+
 #define TESTS(X)                  \
+    X(an_address_of_two_hosts)    \
+    X(the_gateway_fails_over)     \
     X(packets_come_to_any_queue)  \
     X(answers_reach_their_opener) \
     X(a_device_with_another_key) X(cores_that_are_no_power_of_two) X(errors_on_the_wrong_core)

@@ -22,6 +22,9 @@ static struct {
     uint8_t ecn;
     enum nbuf_csum csum;
     bool take_away;
+    struct log_out log;
+    struct ring ring;
+    _Alignas(8) uint8_t mem[1 << 12];
 } w;
 
 static uint8_t content(uint32_t at)
@@ -89,6 +92,7 @@ static void begin_with(bool on)
     struct l3_port port = {.mac = our_mac, .mtu = 1500, .address_count = 2};
     struct l3_env env = {.pool = &w.pool,
                          .rng = &w.rng,
+                         .log = &w.log,
                          .tx = tx,
                          .tcp = on_tcp,
                          .icmp_error = on_error,
@@ -99,6 +103,10 @@ static void begin_with(bool on)
     memset(&w, 0, sizeof(w));
     w.now = 100 * SEC;
     w.pool = (struct nbuf_pool){.cap = POOL};
+    ring_init(&w.ring, w.mem, sizeof(w.mem));
+    w.log.ring = &w.ring;
+    w.log.level = LOG_INFO;
+    w.log.now_ns = w.now;
     rng_init(&w.rng, seed);
     port.addresses[0] = (struct ip_prefix){ip("10.0.0.1"), 96 + 24};
     port.addresses[1] = (struct ip_prefix){ip("fd00::1"), 64};
@@ -455,6 +463,20 @@ static void one_packet_has_so_many_fragments(void)
     end();
 }
 
+/* The first event. */
+static bool said(const char *want)
+{
+    struct span rec;
+    uint16_t kind;
+    char line[400];
+    struct sb s = sb_of(line, sizeof(line));
+
+    if (!ring_peek(&w.ring, &kind, &rec))
+        return false;
+    log_event_text(&s, (const struct log_event *)(const void *)rec.p, 0);
+    return strstr(line, want) != NULL;
+}
+
 static void a_source_has_its_share(void)
 {
     begin();
@@ -466,6 +488,7 @@ static void a_source_has_its_share(void)
         T_EQ(w.pool.out - before, REASM_PER_SOURCE);
     }
     T_EQ(count(NET_CTR_REASM_FULL), 10);
+    T_OK(said("bound.reassembly peer=10.0.0.2 counter=IpExtReasmFull"));
     PART(.id = 4, .from = 80, .len = 80); /* the oldest went */
     T_EQ(w.whole, 0);
     PART(.id = REASM_PER_SOURCE, .from = 80, .len = 80);

@@ -48,6 +48,23 @@ static void wide_tables_are_turned(void)
     T_OK(strstr(out, "long  70    7\n") != NULL);
 }
 
+static void what_does_not_fit_beside_stands_below(void)
+{
+    char text[4096] = "{\"ok\":true,\"t\":[";
+
+    for (int i = 0; i < 3; i++)
+        sprintf(text + strlen(text),
+                "%s{\"a\":\"%060d\",\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":%d}",
+                i ? "," : "", i, i);
+    strcat(text, "]}");
+    show(text);
+    T_OK(
+        strstr(out,
+               "\ng  0                                                             1\n\na  0000") !=
+        NULL);
+    T_OK(strstr(out, "\ng  2\n") != NULL);
+}
+
 static void counters_that_never_moved_are_only_counted(void)
 {
     show("{\"ok\":true,\"blocks\":[{\"block\":\"tcp\",\"counters\":[{\"counter\":\"in\",\"value\":"
@@ -82,9 +99,10 @@ static void odd_answers_do_no_harm(void)
     out = err = NULL;
 }
 
-#define TESTS(X)                                                                                  \
-    X(mistakes_are_said_as_everywhere_else)                                                       \
-    X(scalars_and_tables) X(wide_tables_are_turned) X(counters_that_never_moved_are_only_counted) \
-        X(texts_of_several_lines_stand_alone) X(a_terminal_gets_no_control_characters)            \
-            X(odd_answers_do_no_harm)
+#define TESTS(X)                                                                            \
+    X(mistakes_are_said_as_everywhere_else)                                                 \
+    X(scalars_and_tables)                                                                   \
+    X(wide_tables_are_turned) X(what_does_not_fit_beside_stands_below)                      \
+        X(counters_that_never_moved_are_only_counted) X(texts_of_several_lines_stand_alone) \
+            X(a_terminal_gets_no_control_characters) X(odd_answers_do_no_harm)
 T_MAIN("show", TESTS)
