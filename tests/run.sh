@@ -35,13 +35,13 @@ asan() {
     meson test -C build-asan --print-errorlogs --no-rebuild --timeout-multiplier 5
 }
 
-# Cores in threads, control beside them, rings between them. The rest has one thread.
+# Cores in threads, control beside them, rings between them. All else has one thread.
 tsan() {
     say "cores in threads with TSan"
     [ -e build-tsan/build.ninja ] || meson setup build-tsan -Dwerror=true -Dsanitize=thread > /dev/null
-    ninja -C build-tsan tests/sim/sim_threads tests/unit/test_ring > build-tsan/build.log 2>&1 ||
+    ninja -C build-tsan tests/sim/sim_threads tests/unit/test_ring tests/unit/test_gossip > build-tsan/build.log 2>&1 ||
         { tail -n 40 build-tsan/build.log >&2; exit 1; }
-    meson test -C build-tsan --print-errorlogs --no-rebuild sim_threads ring
+    meson test -C build-tsan --print-errorlogs --no-rebuild sim_threads ring gossip
 }
 
 e2e() {

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #define NONE    UINT16_MAX
-#define BUCKETS 256u
+#define BUCKETS 1024u
+#define SOURCES 256u
 #define HEAD_B  256u /* IP's and TCP's headers with all that may be in them */
 #define ECN_CE  3u
 
@@ -29,18 +30,24 @@ struct packet {
     struct key key;
     struct nbuf *frags;
     uint64_t arrived_ns; /* the first to come */
-    uint32_t have_b, end_b,
-        top;               /* end_b 0: the last one is not there yet; top: the highest end seen */
-    uint16_t next;         /* in its bucket, or of the free ones */
-    uint16_t older, newer; /* of its family */
-    uint16_t bucket;
+    uint32_t have_b;
+    uint32_t end_b; /* 0: the last one is not there yet */
+    uint32_t top;   /* the highest end seen */
+    uint16_t next;  /* in its bucket, or of the free ones */
+    uint16_t bucket, source;
+    struct {
+        uint16_t older, newer;
+    } by[2]; /* BY_FAMILY, BY_SOURCE */
     uint16_t bufs, frag_count;
     uint8_t ecn;  /* a bit for each code point seen */
     bool refused; /* only remembered, so that the rest is dropped too */
 };
 
-struct age {
-    uint16_t oldest, newest;
+enum { BY_FAMILY, BY_SOURCE };
+
+/* Packets in the order of their arrival. */
+struct queue {
+    uint16_t oldest, newest, count;
 };
 
 struct reasm {
@@ -48,7 +55,8 @@ struct reasm {
     struct packet packets[REASM_PACKETS];
     uint16_t buckets[BUCKETS];
     uint16_t free;
-    struct age ages[2]; /* IPv4, IPv6: their times differ */
+    struct queue families[2];      /* IPv4, IPv6: their times differ */
+    struct queue sources[SOURCES]; /* by a hash */
     uint32_t bufs;
 };
 
@@ -96,19 +104,39 @@ static void take_from_bucket(struct reasm *r, const struct packet *p)
     *at = p->next;
 }
 
-static void take_from_age(struct reasm *r, const struct packet *p)
+static struct queue *queue_of(struct reasm *r, const struct packet *p, int by)
 {
-    struct age *a = &r->ages[p->key.v6];
+    return by == BY_FAMILY ? &r->families[p->key.v6] : &r->sources[p->source];
+}
 
-    *(p->older == NONE ? &a->oldest : &r->packets[p->older].newer) = p->newer;
-    *(p->newer == NONE ? &a->newest : &r->packets[p->newer].older) = p->older;
+static void enqueue(struct reasm *r, struct packet *p, int by)
+{
+    struct queue *q = queue_of(r, p, by);
+    uint16_t i = index_of(r, p);
+
+    p->by[by].older = q->newest;
+    p->by[by].newer = NONE;
+    *(q->newest == NONE ? &q->oldest : &r->packets[q->newest].by[by].newer) = i;
+    q->newest = i;
+    q->count++;
+}
+
+static void dequeue(struct reasm *r, const struct packet *p, int by)
+{
+    struct queue *q = queue_of(r, p, by);
+    uint16_t older = p->by[by].older, newer = p->by[by].newer;
+
+    *(older == NONE ? &q->oldest : &r->packets[older].by[by].newer) = newer;
+    *(newer == NONE ? &q->newest : &r->packets[newer].by[by].older) = older;
+    q->count--;
 }
 
 static void release(struct reasm *r, struct packet *p)
 {
     drop_fragments(r, p);
     take_from_bucket(r, p);
-    take_from_age(r, p);
+    dequeue(r, p, BY_FAMILY);
+    dequeue(r, p, BY_SOURCE);
     p->next = r->free;
     r->free = index_of(r, p);
 }
@@ -134,32 +162,24 @@ static void give_up(struct reasm *r, struct packet *p)
 
 static struct packet *oldest(struct reasm *r)
 {
-    uint16_t a = r->ages[0].oldest, b = r->ages[1].oldest;
+    uint16_t a = r->families[0].oldest, b = r->families[1].oldest;
 
     if (a == NONE || b == NONE)
         return a != NONE ? &r->packets[a] : b != NONE ? &r->packets[b] : NULL;
     return &r->packets[r->packets[a].arrived_ns <= r->packets[b].arrived_ns ? a : b];
 }
 
-static bool same_source(const struct key *a, const struct key *b)
+static uint16_t source_of(const struct reasm *r, const struct key *k)
 {
-    return a->v6 == b->v6 && memcmp(a->src.b, b->src.b, a->v6 ? 8 : 16) == 0;
+    return siphash13(&r->env.key, k->src.b, k->v6 ? 8 : 16) % SOURCES;
 }
 
 /* The oldest of a source that has its share, or NULL. */
-static struct packet *over_share(struct reasm *r, const struct key *k)
+static struct packet *over_share(struct reasm *r, uint16_t source)
 {
-    struct packet *first = NULL;
-    uint32_t n = 0;
+    const struct queue *q = &r->sources[source];
 
-    for (uint16_t i = r->ages[k->v6].oldest; i != NONE; i = r->packets[i].newer) {
-        if (!same_source(&r->packets[i].key, k))
-            continue;
-        n++;
-        if (!first)
-            first = &r->packets[i];
-    }
-    return n >= REASM_PER_SOURCE ? first : NULL;
+    return q->count >= REASM_PER_SOURCE ? &r->packets[q->oldest] : NULL;
 }
 
 static uint16_t bucket_of(const struct reasm *r, const struct key *k)
@@ -178,8 +198,8 @@ static struct packet *find(struct reasm *r, const struct key *k)
 
 static struct packet *begin(struct reasm *r, const struct key *k, uint64_t now_ns)
 {
-    struct packet *p = over_share(r, k);
-    struct age *a = &r->ages[k->v6];
+    uint16_t source = source_of(r, k);
+    struct packet *p = over_share(r, source);
 
     if (!p && r->free == NONE)
         p = oldest(r);
@@ -190,13 +210,12 @@ static struct packet *begin(struct reasm *r, const struct key *k, uint64_t now_n
     memset(p, 0, sizeof(*p));
     p->key = *k;
     p->arrived_ns = now_ns;
+    p->source = source;
     p->bucket = bucket_of(r, k);
     p->next = r->buckets[p->bucket];
     r->buckets[p->bucket] = index_of(r, p);
-    p->older = a->newest;
-    p->newer = NONE;
-    *(a->newest == NONE ? &a->oldest : &r->packets[a->newest].newer) = index_of(r, p);
-    a->newest = index_of(r, p);
+    enqueue(r, p, BY_FAMILY);
+    enqueue(r, p, BY_SOURCE);
     return p;
 }
 
@@ -405,8 +424,8 @@ static const uint64_t lives_ns[2] = {REASM_V4_NS, REASM_V6_NS};
 void reasm_timers(struct reasm *r, uint64_t now_ns)
 {
     for (uint32_t v6 = 0; v6 < 2; v6++) {
-        while (r->ages[v6].oldest != NONE) {
-            struct packet *p = &r->packets[r->ages[v6].oldest];
+        while (r->families[v6].oldest != NONE) {
+            struct packet *p = &r->packets[r->families[v6].oldest];
 
             if (now_ns < p->arrived_ns + lives_ns[v6])
                 break;
@@ -425,7 +444,7 @@ uint64_t reasm_next_deadline(const struct reasm *r)
     uint64_t at = UINT64_MAX;
 
     for (uint32_t v6 = 0; v6 < 2; v6++) {
-        uint16_t i = r->ages[v6].oldest;
+        uint16_t i = r->families[v6].oldest;
 
         if (i != NONE && r->packets[i].arrived_ns + lives_ns[v6] < at)
             at = r->packets[i].arrived_ns + lives_ns[v6];
@@ -441,7 +460,10 @@ res reasm_new(const struct reasm_env *env, struct reasm **out)
         return ERR(NOMEM);
     r->env = *env;
     memset(r->buckets, 0xff, sizeof(r->buckets));
-    memset(r->ages, 0xff, sizeof(r->ages));
+    for (uint32_t i = 0; i < 2; i++)
+        r->families[i] = (struct queue){NONE, NONE, 0};
+    for (uint32_t i = 0; i < SOURCES; i++)
+        r->sources[i] = (struct queue){NONE, NONE, 0};
     for (uint32_t i = 0; i < REASM_PACKETS; i++)
         r->packets[i].next = (uint16_t)(i + 1 < REASM_PACKETS ? i + 1 : NONE);
     *out = r;

@@ -18,10 +18,11 @@
 #include "net/nbuf.h"
 #include "net/wire.h"
 
-#define REASM_PACKETS    256u  /* not yet complete, of one core */
-#define REASM_PER_SOURCE 32u   /* of one address; IPv6: of one /64 */
+#define REASM_PACKETS 1024u /* not yet complete, of one core */
+/* Of one address, IPv6: of one /64; a tunnel or NAT is one, and fragments of a burst come by many queues. */
+#define REASM_PER_SOURCE 256u
 #define REASM_FRAGMENTS  48u   /* of one packet: 64 KB in those of Ethernet */
-#define REASM_BUFS       1024u /* held in all, or a sixteenth of the pool */
+#define REASM_BUFS       4096u /* held in all, or a sixteenth of the pool */
 #define REASM_V4_NS \
     15000000000ULL /* RFC 791; RFC 1122 says 60 s, but IDs come again sooner (RFC 4963) */
 #define REASM_V6_NS 60000000000ULL /* RFC 8200 4.5 */
@@ -44,7 +45,7 @@ void reasm_free(struct reasm *r);
  * Takes    m  begins with the IP header and ends with the packet
  * Returns  the whole packet, a chain that begins with its IP header, its checksum and length right, what TCP
  *          and IP have of headers in the first buffer; NULL: not yet, or never
- * Bound    O(REASM_FRAGMENTS), when it begins a packet O(REASM_PACKETS); allocates nothing
+ * Bound    O(REASM_FRAGMENTS); allocates nothing
  */
 struct nbuf *reasm_add(struct reasm *r, struct nbuf *m, const struct ip_hdr *h, uint64_t now_ns);
 

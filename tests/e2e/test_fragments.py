@@ -301,13 +301,12 @@ class On(Fragments):
         self.assertTrue(t.wait(lambda: t.acked == t.seq + len(hello) & 0xFFFFFFFF))
 
     def test_others_go_on(self):
-        """Fragments that nobody completes, more than are kept; whole ones are put together all the same."""
+        """Fragments that nobody completes, more than are kept of one source; others' are put together all the same."""
         t = self.tcp(V4)
         full = counter("net", "IpExtReasmFull")
         junk = t.segment(ACK | PSH, b"x" * 1000)
-        for i in range(800):
-            t.id = i
-            t.src = bytes([10, 77, i % 50 + 1, 200])  # of the appliance's network or not: nothing is sent there
+        t.src = bytes([10, 77, 1, 200])
+        for t.id in range(400):
             t.put([t.ip(0, 1, junk[:800])])
             time.sleep(0.0005)  # the device has a queue, too
         t.src = socket.inet_aton(V4[0])

@@ -132,6 +132,18 @@ static void env_doubt(void *ctx, const struct ip_addr *dst)
     l3_doubt(c->l3, dst, c->now_ns);
 }
 
+static bool env_elsewhere(void *ctx, uint8_t port, struct nbuf *m)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+    uint32_t owner, hash;
+
+    if (!handoff_owner(&c->host->handoff, c->id, m, &owner, &hash) || owner == c->id)
+        return false;
+    count(c, handoff_give(&c->host->handoff, c->id, owner, m, port, false) ? NET_CTR_STEER_OUT
+                                                                           : NET_CTR_STEER_DROPPED);
+    return true;
+}
+
 /* --- a core's turn --- */
 
 void cores_received(struct cores_core *c, struct span f, const struct cores_wired *meta)
@@ -282,6 +294,8 @@ static void core_open(struct cores_core *c, uint64_t seed)
                         .icmp_error = env_icmp,
                         .heard = c->host->cores > 1 ? env_heard : NULL,
                         .conflict = c->host->cores > 1 ? env_conflict : NULL,
+                        .elsewhere = c->host->cores > 1 ? env_elsewhere : NULL,
+                        .reassembles = cfg->cut_b > 0,
                         .announces = c->id == 0};
     struct tcp_env tcp = {.ctx = c,
                           .pool = &c->pool,
@@ -363,6 +377,7 @@ struct cores_world *cores_new(const struct cores_config *cfg)
             h->addr6[0] = w->host[0].addr6[0];
         }
         MUST(IS_OK(handoff_init(&h->handoff, h->cores, &rng)));
+        h->handoff.reassembly = cfg->cut_b > 0;
         device_key(h);
     }
     for (uint32_t i = 0; i < 2; i++) {

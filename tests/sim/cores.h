@@ -61,6 +61,7 @@ struct cores_core {
     uint32_t gave; /* frames in this turn, to the wire or to another core */
     struct cores_plan plan;
     uint32_t open; /* connections of its own, not done */
+    uint32_t cut_id;
     struct cores_stats stats;
 };
 
@@ -84,6 +85,7 @@ struct cores_config {
     uint32_t loss;     /* per million */
     uint16_t path_mtu; /* larger packets are refused by a router that says so; 0: none are */
     bool same_address; /* the second host has the first one's first addresses, too */
+    uint16_t cut_b;    /* TCP segments that are larger come in fragments of so much; 0: whole */
     bool by_gateway;   /* the first host reaches the second by its first address, as a gateway */
     const struct tcp_settings *settings;
 };

@@ -1,5 +1,6 @@
 /* The wire between two hosts, and what their devices make of frames. */
 #include "sim/cores.h"
+#include "sim/cut.h"
 
 #include "base/must.h"
 
@@ -41,8 +42,9 @@ static uint32_t queue_of(struct cores_host *to, struct rng *rng, struct span f,
     return steer_owner_of_hash(&to->device, meta->hash) % to->queues;
 }
 
-static void wire_send(struct cores_core *c, struct span f)
+static void wire_send(void *ctx, struct span f)
 {
+    struct cores_core *c = (struct cores_core *)ctx;
     struct cores_world *w = c->host->world;
     struct cores_host *to = other(c->host);
     struct cores_wired meta;
@@ -80,7 +82,11 @@ void cores_transmit(struct cores_core *c, struct nbuf *m)
     nbuf_put_chain(m);
     c->gave++;
     copy_frame(c, span_of(f, len), true);
-    wire_send(c, span_of(f, len));
+    if (c->host->world->cfg.cut_b)
+        cut_frame(span_of(f, len), c->host->world->cfg.cut_b, c->id << 13 | (c->cut_id++ & 0x1fff),
+                  wire_send, c);
+    else
+        wire_send(c, span_of(f, len));
 }
 
 /* A router on the way: the packet is too large for what comes next (RFC 1191 3, RFC 8201 3). */

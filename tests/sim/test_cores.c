@@ -275,10 +275,51 @@ static void an_address_of_two_hosts(void)
     end(w);
 }
 
+/* T-128b RFC 5722: all packets come in fragments, on any queue: they meet, and what they make finds its owner */
+static void fragments_meet(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t cores, queues;
+        enum cores_spread spread;
+        uint32_t loss;
+    } rows[] = {
+        {"one core", 1, 1, SPREAD_RSS, 0},
+        {"four cores, by hash", 4, 4, SPREAD_RSS, 0},
+        {"four cores, any queue", 4, 4, SPREAD_ANY, 0},
+        {"four cores, two queues", 4, 2, SPREAD_ANY, 0},
+        {"four cores, losses", 4, 4, SPREAD_ANY, 2000},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (int v6 = 0; v6 < 2; v6++) {
+            struct cores_config cfg = {
+                .seed = T_SEED,
+                .cut_b = 504,
+                .loss = rows[i].loss,
+                .host = {{rows[i].cores, rows[i].queues, rows[i].spread}, {1, 1, SPREAD_RSS}}};
+            struct cores_world *w = warm(&cfg);
+            const struct cores_host *h = &w->host[0];
+
+            plan(w, 0, 40, 60000, v6);
+            plan(w, 1, 40, 60000, v6);
+            T_OK(cores_run(w, 600000000000ULL));
+            all_is_well(w);
+            T_OK(cores_net(h, NET_CTR_REASM_OKS) > 1000);
+            T_ROW_EQ(rows[i].name, cores_net(h, NET_CTR_REASM_OVERLAPS), 0);
+            T_ROW_EQ(rows[i].name, cores_net(h, NET_CTR_IP_FRAGMENT), 0);
+            if (!rows[i].loss)
+                T_ROW_EQ(rows[i].name, cores_net(h, NET_CTR_REASM_FAILS), 0);
+            end(w);
+        }
+    }
+}
+
 #define TESTS(X)                  \
     X(an_address_of_two_hosts)    \
     X(the_gateway_fails_over)     \
     X(packets_come_to_any_queue)  \
     X(answers_reach_their_opener) \
-    X(a_device_with_another_key) X(cores_that_are_no_power_of_two) X(errors_on_the_wrong_core)
+    X(a_device_with_another_key)  \
+    X(cores_that_are_no_power_of_two) X(errors_on_the_wrong_core) X(fragments_meet)
 T_MAIN("cores", TESTS)

@@ -131,7 +131,7 @@ static void two_cores(void)
 {
     struct cores_config cfg = {.seed = T_SEED, .host = {{2, 2, SPREAD_ANY}, {1, 1, SPREAD_RSS}}};
 
-    run(&cfg, 200, 60000);
+    run(&cfg, 120, 60000);
 }
 
 static void two_cores_and_one_queue(void)

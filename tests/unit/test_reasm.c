@@ -520,7 +520,7 @@ static void buffers_are_bounded(void)
     for (uint32_t i = 0; i < 3 * REASM_BUFS / 40; i++) {
         char src[32];
 
-        snprintf(src, sizeof(src), "192.0.2.%u", i);
+        snprintf(src, sizeof(src), "192.0.%u.%u", i / 256, i % 256);
         for (uint32_t n = 0; n < 40; n++) {
             PART(.src = src, .id = i, .from = n * 16, .len = 8, .more = true);
             most = w.pool.out > most ? w.pool.out : most;
