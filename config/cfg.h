@@ -99,7 +99,7 @@ struct cfg_tcp {
     struct cfg_node node;
     uint32_t time_wait_ms;
     uint32_t per_prefix;
-    bool log_resets, ecn;
+    bool log_resets, ecn, pacing;
 };
 
 struct cfg_control {

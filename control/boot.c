@@ -106,6 +106,7 @@ res boot_config(const struct cfg *c, struct arena *a, struct report *report, str
         .time_wait_ms = c->tcp->time_wait_ms,
         .log_tcp_resets = c->tcp->log_resets,
         .ecn = c->tcp->ecn,
+        .no_pacing = !c->tcp->pacing,
         .reassembly = c->ip->reassembly,
         .conns_per_prefix = c->tcp->per_prefix,
         .telemetry = c->control->telemetry,

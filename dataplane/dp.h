@@ -44,6 +44,7 @@ struct dp_config {
     uint32_t core_count;
     enum dp_poll poll;
     bool ecn;                     /* RFC 3168 */
+    bool no_pacing;               /* large windows may go out in one burst */
     bool reassembly;              /* of IP fragments */
     bool telemetry;               /* DPDK's socket for numbers */
     uint32_t conns_per_prefix;    /* accepted, of one core; 0: no bound */

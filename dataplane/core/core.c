@@ -162,6 +162,7 @@ static res make_tcp(struct core *c, const struct core_args *a)
     tcp_settings_default(&set);
     set.conns_max = 2 * a->conns_max + 1024; /* clients, and as many to backends */
     set.ecn = a->ecn;
+    set.pacing = !a->no_pacing;
     set.conns_per_prefix = a->conns_per_prefix;
     if (a->time_wait_ms)
         set.time_wait_ms = a->time_wait_ms;

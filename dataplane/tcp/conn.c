@@ -83,7 +83,7 @@ uint8_t tcp_own_wscale(const struct tcp *t)
 
 /* --- life --- */
 
-struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash)
+struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_tuple *tuple)
 {
     struct tcp_conn *c = (struct tcp_conn *)pool_get(&t->conns);
 
@@ -95,8 +95,6 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint
     c->s.ops = &tcp_stream_ops;
     c->t = t;
     c->tuple = *tuple;
-    c->hash_lo = (uint32_t)hash;
-    c->hash_hi = (uint32_t)(hash >> 32);
     c->rcvbuf = t->set.rcvbuf_start_b;
     c->sndbuf = t->set.sndbuf_max_b;
     c->quick = TCP_QUICK_ACKS;
@@ -170,7 +168,7 @@ static void into_grave(struct tcp *t, struct tcp_conn *c)
 
 static void leave_tables(struct tcp *t, struct tcp_conn *c)
 {
-    flow_remove(&t->flow, tcp_conn_hash(c), flow_value(FLOW_CONN, pool_index(&t->conns, c)));
+    flow_remove(&t->flow, tcp_hash(t, &c->tuple), flow_value(FLOW_CONN, pool_index(&t->conns, c)));
     if (!(c->flags & TCPF_PASSIVE))
         tcp_port_put(t, &c->tuple);
 }

@@ -50,7 +50,7 @@ struct stream *tcp_connect(struct tcp *t, const struct tcp_connect *how,
     if (!tuple.lport)
         return no(why, STREAM_WHY_NO_PORT);
     hash = tcp_hash(t, &tuple);
-    c = tcp_conn_new(t, &tuple, hash);
+    c = tcp_conn_new(t, &tuple);
     if (!c) {
         tcp_port_put(t, &tuple);
         return no(why, STREAM_WHY_NO_MEMORY);

@@ -193,7 +193,8 @@ struct tcp_conn {
     /* line 7 */
     uint64_t bytes_in, bytes_out;
     struct tcp *t;
-    uint32_t hash_lo, hash_hi;
+    uint32_t pace_at; /* when new data may go; unit of 1024 ns, wraps */
+    uint32_t dl_pace; /* wheel tick; 0: nothing waits for it */
     uint32_t sndbuf, rto_min_us;
     uint32_t linger_left, challenge_ms, progress_ms, pmtu_ms; /* progress: of what we send */
     uint32_t undo_ts; /* our time stamp when the first retransmission of this recovery went out */
@@ -333,11 +334,6 @@ static inline bool tcp_v4(const struct tcp_conn *c)
     return ip_is_v4(&c->tuple.raddr);
 }
 
-static inline uint64_t tcp_conn_hash(const struct tcp_conn *c)
-{
-    return (uint64_t)c->hash_hi << 32 | c->hash_lo;
-}
-
 /* --- stack.c --- */
 uint64_t tcp_hash(const struct tcp *t, const struct tcp_tuple *tuple);
 /* slot: as announced by tcp_ahead(), or 0 */
@@ -352,7 +348,7 @@ bool tcp_take_challenge(struct tcp *t, const struct ip_addr *peer);
 
 /* --- conn.c --- */
 extern const struct stream_ops tcp_stream_ops;
-struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash);
+struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_tuple *tuple);
 void tcp_set_state(struct tcp *t, struct tcp_conn *c, enum tcp_state st);
 /* The connection is over: queues are given back, the owner hears CLOSED, freed next turn. */
 void tcp_conn_kill(struct tcp *t, struct tcp_conn *c, enum stream_why why);
@@ -413,6 +409,12 @@ void tcp_emit(struct tcp *t, struct nbuf *m, const struct ip_addr *src, const st
 void tcp_emit_run(struct tcp *t, struct nbuf *m, struct tcp_tx *tx);
 /* A buffer with the header written and nothing else; NULL: out of buffers. */
 struct nbuf *tcp_bare(struct tcp *t, const struct tcp_hdr_plan *p, uint8_t *hdr_b);
+
+/* --- pace.c: large windows do not go out in one burst --- */
+/* May new data go now? If not, a timer is set for when it may. */
+bool tcp_pace_ok(struct tcp *t, struct tcp_conn *c);
+/* New data of so many bytes has gone out. */
+void tcp_paced(struct tcp *t, struct tcp_conn *c, uint32_t bytes);
 
 /* --- out.c --- */
 /* Send what may be sent, and the ACK that is owed. */

@@ -196,6 +196,7 @@ static void note_sent(struct tcp *t, struct tcp_conn *c, struct nbuf *m)
         c->snd_nxt = tseg_end(g);
         c->tx_unsent_b -= g->len;
         c->tx_next = g->next;
+        tcp_paced(t, c, g->len);
         tcp_count(t, TCP_CTR_OUT_SEGS);
     } else {
         g->flags |= TSEG_EVER;
@@ -391,7 +392,7 @@ static bool send_new(struct tcp *t, struct tcp_conn *c)
         if (g->len > c->snd_mss && !tcp_tx_split(t, c, m, c->snd_mss))
             return false;
         n = may_send(c, g);
-        if (n == 0)
+        if (n == 0 || !tcp_pace_ok(t, c))
             return true;
         if (n < g->len && !tcp_tx_split(t, c, m, n))
             return false;

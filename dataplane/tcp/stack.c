@@ -48,6 +48,7 @@ void tcp_settings_default(struct tcp_settings *s)
         .port_hi = 65535,
         .mss_max = 0,
         .timestamps = true,
+        .pacing = true,
         .sack = true,
         .window_scaling = true,
         .ecn = false,

@@ -321,7 +321,7 @@ void tcp_syn_arrives(struct tcp *t, const struct tcp_tuple *tuple, uint64_t hash
 /* A connection out of what the handshake has agreed on. NULL: no slot. */
 static struct tcp_conn *make_conn(struct tcp *t, const struct tcp_req *r)
 {
-    struct tcp_conn *c = tcp_conn_new(t, &r->tuple, r->hash);
+    struct tcp_conn *c = tcp_conn_new(t, &r->tuple);
     struct ip_addr src = r->tuple.laddr;
     uint16_t mtu = 1500;
 

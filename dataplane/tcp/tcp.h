@@ -109,6 +109,7 @@ struct tcp_settings {
     uint16_t port_lo, port_hi; /* local ports of outgoing connections */
     uint16_t mss_max;          /* 0 = from the MTU */
     bool timestamps, sack, window_scaling, ecn;
+    bool pacing; /* of large windows (pace.c) */
 };
 
 void tcp_settings_default(struct tcp_settings *s);

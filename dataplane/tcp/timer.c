@@ -12,13 +12,15 @@ static uint32_t first_of(uint32_t a, uint32_t b)
     return seq_lt(a, b) ? a : b;
 }
 
-/* One node for four deadlines: armed at the earliest, re-armed lazily when that has moved away. */
+/* One node for five deadlines: armed at the earliest, re-armed lazily when that has moved away. */
 void tcp_rearm(struct tcp *t, struct tcp_conn *c)
 {
     uint32_t at = first_of(first_of(c->dl_rtx, c->dl_ack), first_of(c->dl_misc, c->dl_user));
-    int32_t ahead = (int32_t)(at - t->now_tick);
+    int32_t ahead;
     uint64_t at_ns;
 
+    at = first_of(at, c->dl_pace);
+    ahead = (int32_t)(at - t->now_tick);
     if (at == 0 || c->flags & TCPF_DEAD)
         return;
     at_ns = ahead <= 0 ? t->now_ns
@@ -239,6 +241,10 @@ void tcp_timer_fired(void *ctx, struct wheel_node *node, uint64_t now_ns)
     (void)now_ns;
     if (tcp_tick_due(t, c->dl_ack))
         ack_due(t, c);
+    if (tcp_tick_due(t, c->dl_pace)) {
+        c->dl_pace = 0;
+        tcp_want_out(t, c);
+    }
     if (tcp_tick_due(t, c->dl_rtx))
         rtx_due(t, c);
     if (!(c->flags & TCPF_DEAD) && tcp_tick_due(t, c->dl_misc))

@@ -66,7 +66,7 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
     w->ts_recent = (c->opts & TCP_OPT_TS) ? c->ts_recent : 0;
     w->ts_off = (c->opts & TCP_OPT_TS) ? c->ts_off : 0;
     fifo_add(t, w);
-    flow_change(&t->flow, tcp_conn_hash(c), flow_value(FLOW_CONN, pool_index(&t->conns, c)),
+    flow_change(&t->flow, tcp_hash(t, &c->tuple), flow_value(FLOW_CONN, pool_index(&t->conns, c)),
                 value_of(t, w));
     tcp_conn_replaced(t, c, STREAM_WHY_DONE);
 }

@@ -126,22 +126,22 @@ static bool of_stack(const struct peer *p, const char *name, int64_t *out)
     return true;
 }
 
-#define VARS(X)                                                                                   \
-    X("cwnd", c->cwnd)                                                                            \
-    X("ssthresh", c->ssthresh)                                                                    \
-    X("mss", c->snd_mss)                                                                          \
-    X("rto_ms", c->rto_us / 1000)                                                                 \
-    X("srtt_ms", c->srtt_us / 1000)                                                               \
-    X("flight", tcp_in_flight(c))                                                                 \
-    X("snd_wnd", c->snd_wnd)                                                                      \
-    X("snd_ws", c->snd_wscale) X("rcv_ws", c->rcv_wscale) X("ooo", c->ooo_n) X("queued", c->rx_b) \
-        X("unsent", c->tx_unsent_b) X("tx", c->tx_b) X("backoff", c->backoff)                     \
-            X("rcvbuf", c->rcvbuf) X("truesize", c->rx_true_b) X("sacked", c->sacked_b)           \
-                X("lost", c->lost_b) X("sack", (c->opts & TCP_OPT_SACK) != 0)                     \
-                    X("ts", (c->opts & TCP_OPT_TS) != 0) X("ecn", (c->opts & TCP_OPT_ECN) != 0)   \
-                        X("recovery", (c->flags & TCPF_RECOVERY) != 0)                            \
-                            X("iw", c->cwnd / c->snd_mss) X("ts_recent", c->ts_recent)            \
-                                X("reo", c->reo_incr)
+#define VARS(X)                                                                                    \
+    X("cwnd", c->cwnd)                                                                             \
+    X("ssthresh", c->ssthresh)                                                                     \
+    X("mss", c->snd_mss)                                                                           \
+    X("rto_ms", c->rto_us / 1000)                                                                  \
+    X("srtt_ms", c->srtt_us / 1000)                                                                \
+    X("flight", tcp_in_flight(c))                                                                  \
+    X("snd_wnd", c->snd_wnd)                                                                       \
+    X("snd_ws", c->snd_wscale)                                                                     \
+    X("rcv_ws", c->rcv_wscale)                                                                     \
+    X("ooo", c->ooo_n) X("queued", c->rx_b) X("unsent", c->tx_unsent_b) X("tx", c->tx_b)           \
+        X("backoff", c->backoff) X("rcvbuf", c->rcvbuf) X("truesize", c->rx_true_b)                \
+            X("sacked", c->sacked_b) X("lost", c->lost_b) X("sack", (c->opts & TCP_OPT_SACK) != 0) \
+                X("ts", (c->opts & TCP_OPT_TS) != 0) X("ecn", (c->opts & TCP_OPT_ECN) != 0)        \
+                    X("recovery", (c->flags & TCPF_RECOVERY) != 0) X("iw", c->cwnd / c->snd_mss)   \
+                        X("ts_recent", c->ts_recent) X("reo", c->reo_incr)
 
 static bool of_conn(const struct tcp_conn *c, const char *name, int64_t *out)
 {
@@ -186,20 +186,22 @@ bool step_ctr(struct run *r)
 
 /* --- settings --- */
 
-#define SETTINGS(X)                                                                              \
-    X(conns_max)                                                                                 \
-    X(reqs_max)                                                                                  \
-    X(tw_max)                                                                                    \
-    X(orphans_max)                                                                               \
-    X(reqs_per_prefix)                                                                           \
-    X(conns_per_prefix)                                                                          \
-    X(tx_budget_b)                                                                               \
-    X(rx_budget_b) X(rcvbuf_start_b) X(rcvbuf_max_b) X(sndbuf_max_b) X(rto_min_us) X(rto_max_us) \
-        X(rto_initial_us) X(delack_us) X(syn_retries) X(user_timeout_ms) X(keep_idle_ms)         \
-            X(keep_intvl_ms) X(keep_count) X(persist_max_ms) X(time_wait_ms) X(fin_wait2_ms)     \
-                X(linger_ms) X(linger_b) X(initial_window) X(port_lo) X(port_hi) X(mss_max)
+#define SETTINGS(X)                                                                            \
+    X(conns_max)                                                                               \
+    X(reqs_max)                                                                                \
+    X(tw_max)                                                                                  \
+    X(orphans_max)                                                                             \
+    X(reqs_per_prefix)                                                                         \
+    X(conns_per_prefix)                                                                        \
+    X(tx_budget_b)                                                                             \
+    X(rx_budget_b)                                                                             \
+    X(rcvbuf_start_b)                                                                          \
+    X(rcvbuf_max_b) X(sndbuf_max_b) X(rto_min_us) X(rto_max_us) X(rto_initial_us) X(delack_us) \
+        X(syn_retries) X(user_timeout_ms) X(keep_idle_ms) X(keep_intvl_ms) X(keep_count)       \
+            X(persist_max_ms) X(time_wait_ms) X(fin_wait2_ms) X(linger_ms) X(linger_b)         \
+                X(initial_window) X(port_lo) X(port_hi) X(mss_max)
 
-#define SWITCHES(X) X(timestamps) X(sack) X(window_scaling) X(ecn)
+#define SWITCHES(X) X(timestamps) X(sack) X(window_scaling) X(ecn) X(pacing)
 
 bool step_set(struct run *r)
 {

@@ -287,7 +287,7 @@ static void the_window_follows_the_cubic_curve(void)
         uint32_t ms;
 
         peer_start(p);
-        c = tcp_conn_new(p->t, &tuple, 1);
+        c = tcp_conn_new(p->t, &tuple);
         T_NEED(c != NULL);
         c->snd_mss = 1000;
         c->srtt_us = rtts_ms[i] * 1000;

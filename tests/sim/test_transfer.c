@@ -146,6 +146,50 @@ static void a_clean_link_carries_both_directions(void)
     sim_free(sim);
 }
 
+/* Thirty answers of 150 KB, one each 100 ms, over 100 Mbit/s and 20 ms with room for 60 packets: how many packets are lost. */
+static uint64_t lost_by_answers(bool pacing)
+{
+    struct tcp_settings set;
+    struct sim *sim;
+    struct flow f;
+    uint64_t lost;
+
+    tcp_settings_default(&set);
+    set.pacing = pacing;
+    sim = sim_new(4, false, &set);
+    for (uint32_t i = 0; i < 2; i++) {
+        sim_node(sim, i)->out.delay_us = 10000;
+        sim_node(sim, i)->out.kbit_s = 100000;
+        sim_node(sim, i)->out.queue_pkts = 60;
+    }
+    begin(&f, sim, 0, 0);
+    f.a.fin_after_eof = f.b.fin_after_eof = true;
+    sim_run(sim, SIM_MS(100), both_closed, &f);
+    for (uint32_t i = 0; i < 30; i++) {
+        f.a.to_send += 150000;
+        f.b.to_get += 150000;
+        write_some(&f.a);
+        sim_run(sim, SIM_MS(100), both_closed, &f);
+    }
+    T_EQ(f.b.got, f.b.to_get);
+    lost = sim_node(sim, 0)->lost;
+    f.a.fin_after_eof = f.b.fin_after_eof = false;
+    write_some(&f.a);
+    write_some(&f.b);
+    T_OK(sim_run(sim, SIM_SEC(60), both_closed, &f));
+    sim_free(sim);
+    return lost;
+}
+
+static void pacing_spares_shallow_queues(void)
+{
+    uint64_t at_once = lost_by_answers(false), paced = lost_by_answers(true);
+
+    fprintf(stderr, "answers into a shallow queue: %" PRIu64 " lost at once, %" PRIu64 " paced\n",
+            at_once, paced);
+    T_OK(paced <= at_once / 2);
+}
+
 /* What a run is drawn from: a seed, less the faults of `mask`, with less to send by `shift`. */
 struct plan {
     uint64_t seed;
@@ -336,5 +380,5 @@ static void terrible_links_lose_no_byte(void)
 
 #define TESTS(X)                            \
     X(a_clean_link_carries_both_directions) \
-    X(terrible_links_lose_no_byte)
+    X(pacing_spares_shallow_queues) X(terrible_links_lose_no_byte)
 T_MAIN("sim_transfer", TESTS)
