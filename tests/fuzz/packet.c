@@ -159,6 +159,20 @@ static bool route(void *ctx, const struct ip_addr *dst, struct ip_addr *src, uin
     return l3_route(((struct world *)ctx)->l3, dst, src, mtu);
 }
 
+static void progress(void *ctx, const struct ip_addr *dst)
+{
+    struct world *w = (struct world *)ctx;
+
+    l3_confirm(w->l3, dst, w->now);
+}
+
+static void doubt(void *ctx, const struct ip_addr *dst)
+{
+    struct world *w = (struct world *)ctx;
+
+    l3_doubt(w->l3, dst, w->now);
+}
+
 static void settle(struct world *w)
 {
     tcp_timers(w->tcp);
@@ -446,8 +460,13 @@ static void begin(struct world *w)
                         .tcp = to_tcp,
                         .icmp_error = to_tcp_icmp,
                         .announces = true};
-    struct tcp_env env = {
-        .ctx = w, .pool = &w->pool, .rng = &w->rng, .output = from_tcp, .route = route};
+    struct tcp_env env = {.ctx = w,
+                          .pool = &w->pool,
+                          .rng = &w->rng,
+                          .output = from_tcp,
+                          .route = route,
+                          .confirm = progress,
+                          .doubt = doubt};
     struct tcp_settings set;
     uint8_t seed[RNG_SEED_B] = {1};
     struct endpoint at;
