@@ -171,6 +171,18 @@ static void wait_effect(struct ctl *c, uint64_t gen)
     }
 }
 
+static bool may_hold(const struct snap *s)
+{
+    bool may = false;
+
+    for (uint32_t i = 0; i < s->trust_count; i++) {
+        const struct ocsp_policy *o = trust_ocsp(s->trusts[i].trust);
+
+        may |= o->check != OCSP_CHECK_OFF && o->first == OCSP_FIRST_HOLD;
+    }
+    return may;
+}
+
 static res publish(struct ctl *c, struct gen *next, struct report *report)
 {
     struct snap *old = NULL;
@@ -182,6 +194,7 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
     if (IS_OK(r)) {
         c->loaded_s = ctl_wall_s();
         staples_use(c->staples, next);
+        c->may_hold = may_hold(&next->snap);
         wait_effect(c, next->snap.gen);
         return OK;
     }

@@ -53,6 +53,7 @@ struct ctl {
     struct staples *staples;
     struct ocsp_table *ocsp_table; /* cores read it */
     struct ocsp_cache *ocsp;
+    bool may_hold;       /* a trust set in force has requests wait for OCSP */
     char *line;          /* ACCESS_TEXT_MAX_B */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     int64_t loaded_s;    /* wall clock of the last publication */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define BUSY_MS 2
+#define HELD_MS 5 /* requests may be held for an answer that a core asks us for */
 #define IDLE_MS 50
 
 struct daemon {
@@ -83,7 +84,10 @@ static bool on_signal(struct daemon *d)
 
 static int wait_ms(const struct daemon *d, bool busy)
 {
-    int most = busy ? BUSY_MS : IDLE_MS, fetch = fetch_wait_ms(d->ctl->fetch);
+    int most = busy               ? BUSY_MS
+               : d->ctl->may_hold ? HELD_MS
+                                  : IDLE_MS,
+        fetch = fetch_wait_ms(d->ctl->fetch);
 
     return fetch >= 0 && fetch < most ? fetch : most;
 }
