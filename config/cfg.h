@@ -79,6 +79,7 @@ struct cfg_memory {
     struct cfg_node node;
     int hugepages; /* -1: auto */
     uint32_t buffers_mb, connections, tls_heap_mb;
+    bool verdicts;
 };
 
 struct cfg_port {

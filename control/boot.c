@@ -101,6 +101,7 @@ res boot_config(const struct cfg *c, struct arena *a, struct report *report, str
         .memory_mb = c->memory->buffers_mb,
         .conns_max = c->memory->connections,
         .tls_heap_mb = c->memory->tls_heap_mb,
+        .forget_verdicts = !c->memory->verdicts,
         .eal_extra = extra(c, a),
         .time_wait_ms = c->tcp->time_wait_ms,
         .log_tcp_resets = c->tcp->log_resets,

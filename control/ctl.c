@@ -2,7 +2,6 @@
 
 #include "control/boot.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -35,7 +34,7 @@ static res load(const char *file, struct report *report, struct cfg **out)
 }
 
 /* Free what no core and no request uses any more. */
-static void reap(struct ctl *c)
+void ctl_reap(struct ctl *c)
 {
     struct gen **at = &c->retired;
 
@@ -68,7 +67,7 @@ static void breathe(void *ctx)
     (void)ctl_drain(c);
 }
 
-static res build(struct ctl *c, struct cfg **cfg, struct report *report, struct gen **out)
+res ctl_build(struct ctl *c, struct cfg **cfg, struct report *report, struct gen **out)
 {
     struct gen_input in = {.before = c->now,
                            .slots = c->slots,
@@ -124,7 +123,7 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
         r = boot_config(cfg, &c->boot, report, &c->dp_cfg);
     c->dp_cfg.ocsp = c->ocsp_table;
     if (IS_OK(r))
-        r = build(c, &cfg, report, &c->now);
+        r = ctl_build(c, &cfg, report, &c->now);
     if (IS_OK(r))
         r = ctl_logs_open(c->now->cfg, report, &access, &error);
     if (!IS_OK(r)) {
@@ -138,7 +137,6 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
     return OK;
 }
 
-#define FIRST_TURN_MS       10
 #define CAPTURE_PATIENCE_NS 5000000000ULL /* a reader that is gone does not keep a capture */
 #define EFFECT_MS           200 /* the answer to a reload waits so long for the open connections */
 
@@ -194,37 +192,9 @@ static res publish(struct ctl *c, struct gen *next, struct report *report)
     return r;
 }
 
-/* Lists that come soon are in the first generation: a gateway that denies without them need not begin with that. */
-static void first_lists(struct ctl *c, struct report *report)
-{
-    DEFER(cfg_free_p) struct cfg *cfg = NULL;
-    int64_t end_ms = crls_mono_ms() + c->now->cfg->control->crl_wait_ms;
-    struct gen *next;
-
-    while (crls_waiting(c->crls) && crls_mono_ms() < end_ms) {
-        struct pollfd p = {.fd = fetch_fd(c->fetch), .events = POLLIN};
-
-        (void)crls_turn(c->crls, crls_mono_ms());
-        (void)poll(&p, 1, FIRST_TURN_MS);
-        fetch_turn(c->fetch);
-    }
-    if (!crls_news(c->crls))
-        return;
-    cfg = cfg_ref(c->now->cfg);
-    c->last_gen--; /* nobody has seen it */
-    if (!IS_OK(build(c, &cfg, report, &next))) {
-        c->last_gen++;
-        return; /* ctl_tick tries again */
-    }
-    c->last_gen++;
-    gen_free(c->now, c->slots);
-    c->now = next;
-    crls_commit(c->crls, &next->snap);
-}
-
 res ctl_start(struct ctl *c, struct report *report)
 {
-    first_lists(c, report);
+    ctl_first_lists(c, report);
     TRY(dp_start(&c->dp_cfg, report, &c->dp));
     c->state = CTL_RUNNING;
     TRY(publish(c, c->now, report));
@@ -279,7 +249,7 @@ static void retire(struct ctl *c, struct gen *g)
 }
 
 /* From here on `next`, of the last build(), is in force, or it cannot be told which one is. */
-static res put_in_force(struct ctl *c, struct gen *next, struct report *report)
+res ctl_put_in_force(struct ctl *c, struct gen *next, struct report *report)
 {
     res r = publish(c, next, report);
 
@@ -308,7 +278,7 @@ static res reload(struct ctl *c, const char *file, struct report *report)
     if (IS_OK(r))
         r = cfg_fixed_same(c->now->cfg, cfg, report) ? OK : ERR(FAIL);
     if (IS_OK(r))
-        r = build(c, &cfg, report, &next);
+        r = ctl_build(c, &cfg, report, &next);
     if (!IS_OK(r)) {
         free(name);
         return r;
@@ -320,7 +290,7 @@ static res reload(struct ctl *c, const char *file, struct report *report)
         free(name);
         return r;
     }
-    r = put_in_force(c, next, report);
+    r = ctl_put_in_force(c, next, report);
     if (!IS_OK(r)) {
         sink_close(&access);
         sink_close(&error);
@@ -372,33 +342,8 @@ res ctl_reload(struct ctl *c, const char *file, struct report *report)
     }
     say_reload(c, IS_OK(r), name ? name : "?", report);
     free(name);
-    reap(c);
+    ctl_reap(c);
     return r;
-}
-
-/* A generation like the present one, with the lists that were fetched since. No file is read for it. */
-static void renew(struct ctl *c)
-{
-    DEFER(report_free_p) struct report *report = report_new();
-    DEFER(cfg_free_p) struct cfg *cfg = cfg_ref(c->now->cfg);
-    char gen[32], us[32], effect[32];
-    struct gen *next;
-    res r = report ? build(c, &cfg, report, &next) : ERR(NOMEM);
-
-    if (IS_OK(r))
-        r = put_in_force(c, next, report);
-    if (!IS_OK(r)) {
-        crls_put_off(c->crls, crls_mono_ms());
-        if (report)
-            elog_report(&c->elog, "crl.not_used", report);
-        return;
-    }
-    snprintf(gen, sizeof(gen), "%llu", (unsigned long long)c->now->snap.gen);
-    snprintf(us, sizeof(us), "%llu", (unsigned long long)(c->adopted_ns / 1000));
-    snprintf(effect, sizeof(effect), "%llu", (unsigned long long)c->effect_us);
-    elog(&c->elog, LOG_INFO, "crl.used", "gen", gen, "adopted_us", us, "effect_us",
-         c->effect_cores_left ? "pending" : effect, NULL);
-    reap(c);
 }
 
 res ctl_tickets(struct ctl *c, const char *file, const char *keys, struct report *report)
@@ -491,9 +436,9 @@ bool ctl_tick(struct ctl *c)
         staples_tick(c->staples, ctl_wall_s());
         ocsp_cache_tick(c->ocsp, ctl_wall_s(), c->now);
     }
-    reap(c);
+    ctl_reap(c);
     if (c->state == CTL_RUNNING && crls_turn(c->crls, crls_mono_ms()))
-        renew(c);
+        ctl_renew(c);
     if (c->capturing && ctl_mono_ns() - c->capture_read_ns > CAPTURE_PATIENCE_NS)
         ctl_capture_end(c);
     if (stopped && !busy && c->state == CTL_DRAINING) {

@@ -112,4 +112,15 @@ MUST_CHECK res ctl_logs_open(const struct cfg *cfg, struct report *report, struc
 void ctl_logs_use(struct ctl *c, const struct cfg *cfg, const struct sink *access,
                   const struct sink *error);
 
+/* ctl_crls.c: lists that come within control.crl_wait are in the first generation; those that come later make one. */
+void ctl_first_lists(struct ctl *c, struct report *report);
+void ctl_renew(struct ctl *c);
+
+/* Inside of ctl*.c: the steps of a reload. *cfg is taken on success; that of the present generation renews it. */
+MUST_CHECK res ctl_build(struct ctl *c, struct cfg **cfg, struct report *report, struct gen **out);
+/* From here on `next`, of the last ctl_build, is in force, or it cannot be told which one is. */
+MUST_CHECK res ctl_put_in_force(struct ctl *c, struct gen *next, struct report *report);
+/* Frees what no core and no request uses any more. */
+void ctl_reap(struct ctl *c);
+
 #endif

@@ -33,7 +33,7 @@ static bool drain_core(struct ctl *c, unsigned core, uint64_t wall_ns)
         if (kind == LOG_REC_ACCESS)
             access_record(c, record, wall_ns);
         else if (kind == OCSP_REC_KIND)
-            c->records_bad += !ocsp_cache_record(c->ocsp, record, c->now);
+            c->records_bad += !ocsp_cache_record(c->ocsp, record, c->now, c->retired);
         else if (kind != LOG_REC_EVENT || !elog_record(&c->elog, record, wall_ns))
             c->records_bad++;
         ring_next(ring);

@@ -37,7 +37,7 @@ struct ocsp_cache {
     struct entry *heads[HEADS];
     struct entry **all;
     uint32_t count, hand; /* where the next room is looked for */
-    int64_t now_s, ticked_s, said_min;
+    int64_t now_s, ticked_s, said_min, full_min;
     uint32_t said; /* in that minute */
     struct ocsp_cache_stats st;
 };
@@ -107,6 +107,15 @@ void ocsp_cache_free(struct ocsp_cache *c)
     free(c);
 }
 
+static void say_full(struct ocsp_cache *c)
+{
+    if (c->full_min == c->now_s / 60)
+        return;
+    c->full_min = c->now_s / 60;
+    elog(c->log, LOG_OPER, "ocsp.no_room", "why",
+         "too many certificates are revoked or being asked about", NULL);
+}
+
 /* Somebody has to go: not who is being asked about, nor who is revoked. */
 static bool make_room(struct ocsp_cache *c)
 {
@@ -121,6 +130,7 @@ static bool make_room(struct ocsp_cache *c)
         }
     }
     c->st.overflow++;
+    say_full(c);
     return false;
 }
 
@@ -316,7 +326,8 @@ static void wanted(struct entry *e, const struct ocsp_policy *policy)
         ask(e, policy);
 }
 
-bool ocsp_cache_record(struct ocsp_cache *c, struct span record, const struct gen *now)
+bool ocsp_cache_record(struct ocsp_cache *c, struct span record, const struct gen *now,
+                       const struct gen *retired)
 {
     const struct ocsp_rec *rec = (const struct ocsp_rec *)(const void *)record.p;
     const struct snap_trust *t;
@@ -331,8 +342,10 @@ bool ocsp_cache_record(struct ocsp_cache *c, struct span record, const struct ge
     c->st.questions++;
     c->now_s = ctl_wall_s();
     t = trust_by_id(now, rec->trust_id);
+    for (const struct gen *g = retired; g && !t; g = g->next)
+        t = trust_by_id(g, rec->trust_id); /* a request that began with it waits for the answer */
     if (!t || trust_ocsp(t->trust)->check == OCSP_CHECK_OFF)
-        return true; /* of a generation before: it will be asked again by the rules of this one */
+        return true;
     if (!IS_OK(cert_parse(span_of(rec->der, rec->cert_b), &cert, &why)) ||
         !IS_OK(cert_parse(span_of(rec->der + rec->cert_b, rec->issuer_b), &issuer, &why)))
         return false;

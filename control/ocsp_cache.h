@@ -20,8 +20,9 @@ MUST_CHECK res ocsp_cache_new(struct fetch *f, struct elog *log, struct ocsp_tab
                               struct ocsp_cache **out);
 void ocsp_cache_free(struct ocsp_cache *c);
 
-/* A core's question. False: it is not whole. */
-bool ocsp_cache_record(struct ocsp_cache *c, struct span record, const struct gen *now);
+/* A core's question, by a generation in force or before. False: it is not whole. */
+bool ocsp_cache_record(struct ocsp_cache *c, struct span record, const struct gen *now,
+                       const struct gen *retired);
 
 /* Ask again whom it is time to ask; once a second, whatever it is called. */
 void ocsp_cache_tick(struct ocsp_cache *c, int64_t now_s, const struct gen *now);

@@ -479,7 +479,7 @@ void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
     uint64_t id = short_id(trust);
     struct cached *c = find_cached(peer, id, purpose, now_s, &stamp);
 
-    if (c) {
+    if (c && p->memo) {
         *out = c->v;
         ask_for(p, peer, trust, out, now_s);
         return;

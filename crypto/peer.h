@@ -27,7 +27,7 @@ struct peers_stats {
 
 /**
  * Room for `entries` chains and `bytes` of DER; unused chains are kept until the room is needed, the
- * least recently used go first. All memory is taken here.
+ * least recently used go first. All memory is taken here. Without a memo no verdict is remembered.
  */
 MUST_CHECK res peers_new(uint32_t entries, size_t bytes, struct memo *memo, struct peers **out);
 /* From now on: verdicts look into `table`, and what is missing there is asked for, once a second for each chain. */

@@ -51,6 +51,7 @@ struct dp_config {
     uint32_t memory_mb;           /* packet buffers of all cores together; 0: by core and port */
     uint32_t conns_max;           /* per core */
     uint32_t tls_heap_mb;         /* per core */
+    bool forget_verdicts;         /* certificates are judged anew each time */
     const char *const *eal_extra; /* further EAL arguments, for experts; NULL-terminated or NULL */
     uint32_t time_wait_ms;        /* 0: default */
     bool log_tcp_resets;

@@ -43,7 +43,7 @@ BUILD_PACKAGES=(
 )
 RUN_PACKAGES=(iproute2 ethtool nftables kmod procps)
 TEST_PACKAGES=(
-    clang-14 clang-format-14 libclang-rt-14-dev llvm-14 curl openssl nginx apache2 apache2-utils
+    clang-14 clang-format-14 libclang-rt-14-dev llvm-14 curl openssl nginx apache2 apache2-utils haproxy
     netcat-openbsd jq gnutls-bin tcpdump python3-cryptography iputils-ping
 )
 

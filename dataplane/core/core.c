@@ -188,7 +188,8 @@ static res make_layers(struct core *c, const struct core_args *a)
     TRY(make_tcp(c, a));
     TRY(heap_new(a->heap_b, &c->wolf.heap));
     c->wolf.rng = &c->rng;
-    TRY(memo_new(MEMO_ENTRIES, &c->memo));
+    if (!a->forget_verdicts)
+        TRY(memo_new(MEMO_ENTRIES, &c->memo));
     TRY(peers_new(PEERS_ENTRIES, PEERS_BYTES, c->memo, &c->peers));
     peers_use_ocsp(c->peers, a->ocsp, glue_ask, c);
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);

@@ -93,7 +93,7 @@ struct core_args {
     struct rte_rcu_qsbr *qsbr;
     struct snap *const *published;
     uint32_t conns_max, conns_per_prefix;
-    bool ecn;
+    bool ecn, forget_verdicts;
     uint64_t heap_b;
     uint32_t time_wait_ms;
     struct ocsp_table *ocsp;

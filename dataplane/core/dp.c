@@ -94,6 +94,7 @@ static res make_cores(struct dp *dp, const struct dp_config *cfg, struct report 
                           .time_wait_ms = cfg->time_wait_ms,
                           .conns_per_prefix = cfg->conns_per_prefix,
                           .ecn = cfg->ecn,
+                          .forget_verdicts = cfg->forget_verdicts,
                           .ocsp = cfg->ocsp,
                           .start_s = (int64_t)time(NULL)};
     res r = OK;

@@ -288,9 +288,10 @@ bool tcp_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_
     /* RFC 5681 2: a duplicate ACK has no data, no news and leaves the window as it was. */
     a.dup = !a.advanced && s->ack == old_una && s->len == 0 && !wnd_changed && in_flight > 0 &&
             !(s->flags & (TCP_SYN | TCP_FIN));
-    /* In slow start a window that is used by more than half may grow: the next burst may be larger. */
-    if (in_flight + c->snd_mss > c->cwnd || (c->cwnd < c->ssthresh && in_flight > c->cwnd / 2))
+    if (in_flight + c->snd_mss > c->cwnd)
         c->flags |= TCPF_CWND_LIMITED;
+    /* In slow start a window that is used by more than half may grow: the next burst may be larger. */
+    a.used = c->flags & TCPF_CWND_LIMITED || (c->cwnd < c->ssthresh && in_flight > c->cwnd / 2);
     if ((s->flags & TCP_ECE) && (c->opts & TCP_OPT_ECN))
         tcp_recover_ece(t, c);
     end_probe(t, c, s, &a);

@@ -170,9 +170,6 @@ static void avoid(struct tcp *t, struct tcp_conn *c, uint32_t acked_b)
 
 void tcp_cc_grow(struct tcp *t, struct tcp_conn *c, uint32_t acked_b, int64_t rtt_us)
 {
-    /* RFC 9438 4.2, RFC 5681 3.1: only a window that was used says anything. */
-    if (!(c->flags & TCPF_CWND_LIMITED))
-        return;
     if (c->cwnd < c->ssthresh)
         slow_start(c, acked_b, rtt_us);
     else

@@ -436,6 +436,7 @@ struct tcp_acked {
     bool all_dup; /* every retransmission of this recovery was reported as a duplicate */
     uint64_t arrived_ns;
     uint32_t resent_ms; /* oldest of the latest transmissions of what was sent more than once */
+    bool used;          /* so much of the window was in use that it may grow */
 };
 
 /* Process the acknowledgment part of a segment. False: the segment is to be dropped. */

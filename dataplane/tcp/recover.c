@@ -172,7 +172,7 @@ void tcp_recover_acked(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *
     if (c->flags & TCPF_RECOVERY) {
         if (a->acked_b + a->sacked_b)
             prr(c, a);
-    } else if (a->acked_b) {
+    } else if (a->acked_b && a->used) { /* RFC 9438 4.2, RFC 5681 3.1: else it says nothing */
         tcp_cc_grow(t, c, a->acked_b, a->rtt_us);
     }
     if (c->lost_b)

@@ -10,6 +10,9 @@
 # proxied    the same from a backend (nginx, plain HTTP, on the client's core)
 # bulk       MB/s of 1 MB bodies from that backend, 8 connections
 # idle       memory per idle connection, in KB
+#
+# BENCH_SERVERS: others than "nginx sallyport": haproxy too, and "sallyport-forgets" for memory.verdicts = false; the
+# table then has a column for each, and ratios to the first.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -22,6 +25,7 @@ pki=$run/pki
 SERVER=spbench-server CLIENT=spbench-client
 SERVER_CPU=0 CLIENT_CPU=1
 idle_conns=4000
+read -ra servers <<< "${BENCH_SERVERS:-nginx sallyport}"
 # shellcheck source=deploy/demo/net.sh
 . "$top/deploy/demo/net.sh"
 pids=()
@@ -116,6 +120,56 @@ error_log = { path = "$run/sallyport-error.log"; };
 X
 }
 
+configure_haproxy() {
+    cat "$pki/server.crt" "$pki/server.key" > "$run/server.pem"
+    cat > "$run/haproxy.cfg" <<X
+global
+    nbthread 1
+    cpu-map 1 $SERVER_CPU
+    maxconn 9000
+    pidfile $run/haproxy.pid
+    tune.ssl.default-dh-param 2048
+    ssl-default-bind-curves P-256
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout http-keep-alive 1h
+frontend f
+    bind 10.78.0.1:443 ssl crt $run/server.pem ca-file $pki/root.crt verify required ssl-min-ver TLSv1.2 curves P-256 alpn http/1.1
+    http-request return status 200 content-type text/plain file $run/www/1k if { path /1k }
+    default_backend b
+backend b
+    server b 10.78.0.11:8080
+X
+}
+
+start_haproxy() {
+    ip -n $SERVER addr add 10.78.0.1/24 dev gw0
+    ip netns exec $SERVER haproxy -f "$run/haproxy.cfg" -W -D > "$run/haproxy.log" 2>&1
+    until [ -s "$run/haproxy.pid" ]; do sleep 0.1; done
+}
+
+stop_haproxy() {
+    local pid
+    pid=$(cat "$run/haproxy.pid")
+    kill "$pid"
+    while [ -d "/proc/$pid" ]; do sleep 0.1; done
+    rm -f "$run/haproxy.pid"
+    ip -n $SERVER addr del 10.78.0.1/24 dev gw0
+    ip -n $CLIENT neigh flush dev eth0
+}
+
+start_sallyport-forgets() {
+    sed 's/^memory = {/memory = { verdicts = false;/' "$run/sallyport.conf" > "$run/sallyport-forgets.conf"
+    start_sallyport "$run/sallyport-forgets.conf"
+}
+
+stop_sallyport-forgets() {
+    stop_sallyport
+}
+
 start_nginx() {
     ip -n $SERVER addr add 10.78.0.1/24 dev gw0
     ip netns exec $SERVER nginx -c "$run/nginx.conf" -e "$run/nginx.log"
@@ -132,7 +186,7 @@ stop_nginx() {
 
 start_sallyport() {
     net_ours $SERVER gw0
-    ip netns exec $SERVER "$build/control/sallyport" -c "$run/sallyport.conf" > "$run/sallyport.out" 2>&1 &
+    ip netns exec $SERVER "$build/control/sallyport" -c "${1:-$run/sallyport.conf}" > "$run/sallyport.out" 2>&1 &
     server_pid=$!
     pids+=("$server_pid")
     for _ in $(seq 100); do
@@ -157,7 +211,7 @@ client() {
 
 # Microseconds the server has worked: the core's turns that had packets (it never sleeps), or what its CPU was not idle.
 busy_us() { # nginx|sallyport
-    if [ "$1" = sallyport ]; then
+    if [[ $1 = sallyport* ]]; then
         "$build/control/sallyctl" -s "$run/control.sock" --json stats | jq '.. | objects | select(.counter == "busy_us").value'
     else
         cpu_us $SERVER_CPU
@@ -258,6 +312,25 @@ row() { # TEST FIGURE TEXT
     printf '%-33s %9s %11s %8s  %9s %11s %8s  %6.2f\n' "$3" "${out[@]}" "$(awk "BEGIN { print $s / $n }")"
 }
 
+# A column for each server.
+wide() {
+    local t name key what first server n
+    printf '%-33s' "median of $rounds"
+    printf ' %18s' "${servers[@]}"
+    printf '\n'
+    for t in "${tests[@]}"; do
+        IFS='|' read -r name key _ what <<< "$t"
+        wanted "$name" || continue
+        printf '%-33s' "$what"
+        first=$(median "$run/${servers[0]}.$name" "$key")
+        for server in "${servers[@]}"; do
+            n=$(median "$run/$server.$name" "$key")
+            printf ' %11.1f (%.2f)' "$n" "$(awk "BEGIN { print $n / $first }")"
+        done
+        printf '\n'
+    done
+}
+
 table() {
     local t name key what
     printf '%-33s %30s  %30s\n' "" "-------------- nginx ---------" "------------ Sallyport -------"
@@ -288,9 +361,15 @@ trap cleanup EXIT
 ulimit -n 20000
 network
 configure
+[[ " ${servers[*]} " != *" haproxy "* ]] || configure_haproxy
 ip netns exec $CLIENT taskset -c $CLIENT_CPU nginx -c "$run/backend.conf" -e "$run/backend.log"
 for _ in $(seq "$rounds"); do
-    measure nginx
-    measure sallyport
+    for server in "${servers[@]}"; do
+        measure "$server"
+    done
 done
-table | tee "$run/result.txt"
+if [ "${servers[*]}" = "nginx sallyport" ]; then
+    table | tee "$run/result.txt"
+else
+    wide | tee "$run/result.txt"
+fi

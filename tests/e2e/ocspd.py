@@ -23,8 +23,12 @@ def answer(request):
         with open(t + "/q", "wb") as f:
             f.write(request)
         days = ["-nmin", open(DIR + "/minutes").read().strip()] if os.path.exists(DIR + "/minutes") else []
-        subprocess.run(["openssl", "ocsp", "-index", DIR + "/index", "-CA", DIR + "/ca.pem", "-rsigner", DIR + "/signer.pem",
-                        "-rkey", DIR + "/signer.key", "-reqin", t + "/q", "-respout", t + "/a", *days], check=True,
+        # DIR/upper: serial number of the issuer itself, whom the root answers for
+        upper = bytes.fromhex(open(DIR + "/upper").read().strip()) in request
+        ca, signer = ("root", "root") if upper else ("ca", "signer")
+        subprocess.run(["openssl", "ocsp", "-index", DIR + "/index", "-CA", f"{DIR}/{ca}.pem", "-rsigner",
+                        f"{DIR}/{signer}.pem", "-rkey", f"{DIR}/{signer}.key", "-reqin", t + "/q", "-respout", t + "/a",
+                        *days], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(t + "/a", "rb") as f:
             return f.read()

@@ -15,7 +15,7 @@ URL = f"http://127.0.0.1:{PORT}/"
 
 def serial(cert):
     """Of the first certificate in a file of the PKI, as openssl's list has it."""
-    text = run("openssl", "x509", "-in", cert if "/" in cert else f"{PKI}/{cert}.crt", "-noout", "-serial").stdout
+    text = run("openssl", "x509", "-in", cert if cert.startswith("/") else f"{PKI}/{cert}" + ("" if cert.endswith(".one") else ".crt"), "-noout", "-serial").stdout
     return text.strip().split("=")[1]
 
 
@@ -30,8 +30,9 @@ class Responder:
         shutil.rmtree(DIR, ignore_errors=True)
         os.makedirs(DIR)
         for name, source in (("ca.pem", "ca/intermediate.one"), ("signer.pem", "ca/intermediate.one"),
-                             ("signer.key", "intermediate.key")):
+                             ("signer.key", "intermediate.key"), ("root.pem", "root.crt"), ("root.key", "root.key")):
             shutil.copy(f"{PKI}/{source}", f"{DIR}/{name}")
+        put("upper", serial("ca/intermediate.one"))
         put("index.attr", "unique_subject = no\n")
         self.process = None
         self.mode("good")

@@ -152,6 +152,18 @@ class Ocsp(Case):
         self.assertEqual(ask()[:2], (200, None))
         until(lambda: ctl("status")["cores"][0]["requests"] == 0)
 
+    def test_the_whole_chain(self):
+        before = self.responder.asked()
+        self.use('ocsp_refresh = 1;')
+        reconfigure(lambda t: t.replace('ocsp = "leaf"; ocsp_url', 'ocsp = "chain"; ocsp_url'))
+        for v in (TLS12, TLS13):
+            self.assertEqual(ask(version=v)[:2], (200, None))
+        self.assertGreaterEqual(self.responder.asked(), before + 2)
+        self.assertEqual(clients()["good"], 2)
+        self.responder.revoke("ca/intermediate.one")
+        until(lambda: ask()[:2] == (403, "cert_revoked"))
+        self.assertEqual((clients()["good"], clients()["revoked"]), (1, 1))
+
     def test_first_deny(self):
         self.use('ocsp_first = "deny";')
         self.assertEqual(ask()[:2], (403, "revocation_unknown"))
