@@ -2,16 +2,18 @@
 # Against the kernel's TCP over the same path: bytes per second from Linux to Linux, and with the appliance at one
 # end, down and up, one after the other in one run. As root.
 #
-#   tests/bench/kernel.sh [ROUNDS [SECONDS]]      DEMO_BUILD: build folder
+#   tests/bench/kernel.sh [ROUNDS [SECONDS [PATH...]]]      DEMO_BUILD: build folder
 #
-# The path: 20 ms there and back, 200 Mbit/s, a queue of 400 frames; clean, then 1 % loss each way, then every
-# hundredth frame out of order. The client is curl in a namespace of its own; nginx serves from another; the
+# The paths: 20 ms there and back, 200 Mbit/s, a queue of 400 frames: clean; loss: 1 % each way; loss5: 5 %; reorder:
+# every hundredth frame out of order; shallow: clean with a queue of 60. The client is curl in a namespace of its own; nginx serves from another; the
 # appliance is a proxy with its backend on the far side of the path from the client.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$(dirname "$here")")
 rounds=${1:-3} seconds=${2:-8}
+read -ra paths <<< "${*:3}"
+[ ${#paths[@]} -gt 0 ] || paths=(clean loss loss5 reorder shallow)
 build=${DEMO_BUILD:-$top/build}
 run=$top/build/demo/run
 export DEMO_NS=${DEMO_NS:-spkernel} DEMO_CONF=$top/tests/e2e/e2e.conf
@@ -62,16 +64,20 @@ upload() {
 }
 
 printf '%-10s %-6s %-6s %16s %16s %8s\n' path cc way 'Linux kB/s' 'Sallyport kB/s' ratio
-for kind in clean loss reorder; do
+for kind in "${paths[@]}"; do
     case $kind in
     clean) path_is 10000 0 0 200000 400 ;;
     loss) path_is 10000 10000 0 200000 400 ;;
+    loss5) path_is 10000 50000 0 200000 400 ;;
     reorder) path_is 10000 0 10000 200000 400 ;;
+    shallow) path_is 10000 0 0 200000 60 ;;
     esac
-    for cc in cubic reno; do
-        ip netns exec "$NS_CLIENT" sysctl -qw net.ipv4.tcp_congestion_control=$cc || continue
+    for cc in cubic reno bbr; do
+        ip netns exec "$NS_CLIENT" sysctl -qw net.ipv4.tcp_congestion_control=$cc 2> /dev/null || continue
         [ $cc = cubic ] || [ $kind = loss ] || continue
         for way in fetch upload; do
+            # Down, the client's own congestion control says nothing: Linux's server has cubic, as we have.
+            [ $cc = cubic ] || [ $way = upload ] || continue
             a=0 b=0
             for _ in $(seq "$rounds"); do
                 a=$((a + $($way 10.77.0.11:80 x)))
