@@ -28,7 +28,7 @@
 
 /* --- bounds --- */
 #define TCP_LISTENERS_MAX 64
-#define TCP_OOO_MAX       256u  /* buffers in the out-of-order queue of a connection */
+#define TCP_OOO_MAX       256u  /* runs in the out-of-order queue of a connection */
 #define TCP_TX_SEGS_MAX   2048u /* buffers in the send queue of a connection */
 #define TCP_TIMERS_MAX    256u
 #define TCP_MSS_MIN       216u /* smaller ones are refused: CVE-2019-11479 */
@@ -86,9 +86,13 @@ static inline uint32_t tseg_end(const struct tseg *t)
 
 /* --- one buffer in the receive queues --- */
 
+/* Out of order: ascending, without overlaps. What lies side by side is a run; its first buffer knows its end, so
+ * that finding a place takes as many steps as there are holes, however much has come. */
 struct rseg {
-    struct nbuf *next; /* out of order: ascending */
+    struct nbuf *next;
     uint32_t seq, end;
+    uint32_t run_end;  /* of a run's first buffer only, as is */
+    struct nbuf *last; /* the run's last buffer */
 };
 
 static inline struct rseg *rseg_of(struct nbuf *m)

@@ -78,41 +78,73 @@ static void ooo_purge(struct tcp *t, struct tcp_conn *c)
     c->ooo_n = 0;
 }
 
+/* All of it is there already. Takes m. */
+static void ooo_twice(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32_t seq, uint32_t end)
+{
+    tcp_count(t, TCP_CTR_DUP_DATA);
+    note_dsack(c, seq, end);
+    c->ooo_last = seq;
+    charge(t, c, m);
+    release(t, c, m);
+}
+
+static bool ooo_fits(const struct tcp *t, const struct tcp_conn *c, struct nbuf *m, bool new_run)
+{
+    return !(new_run && c->ooo_n >= TCP_OOO_MAX) &&
+           c->rx_true_b + nbuf_truesize(m) <= 4 * c->rcvbuf &&
+           t->rx_used_b + nbuf_truesize(m) <= t->set.rx_budget_b;
+}
+
+/* Two runs that touch become one. */
+static void ooo_join(struct tcp_conn *c, struct rseg *run)
+{
+    struct nbuf *m = rseg_of(run->last)->next;
+
+    if (!m || rseg_of(m)->seq != run->run_end)
+        return;
+    run->run_end = rseg_of(m)->run_end;
+    run->last = rseg_of(m)->last;
+    c->ooo_n--;
+}
+
 static void ooo_insert(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32_t seq)
 {
-    struct nbuf **at = &c->ooo;
     uint32_t end = seq + nbuf_len(m);
+    struct nbuf **at = &c->ooo, *behind;
+    struct rseg *run = NULL;
 
-    while (*at && seq_leq(rseg_of(*at)->end, seq))
-        at = &rseg_of(*at)->next;
-    if (*at && seq_leq(rseg_of(*at)->seq, seq)) { /* its beginning is there already */
-        uint32_t have = rseg_of(*at)->end;
-
-        if (seq_geq(have, end)) {
-            tcp_count(t, TCP_CTR_DUP_DATA);
-            note_dsack(c, seq, end);
-            c->ooo_last = seq;
-            charge(t, c, m);
-            release(t, c, m);
+    while (*at && seq_lt(rseg_of(*at)->run_end, seq))
+        at = &rseg_of(rseg_of(*at)->last)->next;
+    if (*at && seq_leq(rseg_of(*at)->seq, seq)) { /* it goes on where this run ends, or is in it */
+        run = rseg_of(*at);
+        if (seq_geq(run->run_end, end)) {
+            ooo_twice(t, c, m, seq, end);
             return;
         }
-        nbuf_pull(m, have - seq);
-        seq = have;
-        at = &rseg_of(*at)->next;
+        nbuf_pull(m, run->run_end - seq);
+        seq = run->run_end;
+        at = &rseg_of(run->last)->next;
     }
     /* What lies behind it wins; what would come after that is left to a retransmission. */
-    if (*at && seq_lt(rseg_of(*at)->seq, end)) {
-        nbuf_trim(m, end - rseg_of(*at)->seq);
-        end = rseg_of(*at)->seq;
+    behind = *at;
+    if (behind && seq_lt(rseg_of(behind)->seq, end)) {
+        nbuf_trim(m, end - rseg_of(behind)->seq);
+        end = rseg_of(behind)->seq;
     }
-    if (seq == end || c->ooo_n >= TCP_OOO_MAX || c->rx_true_b + nbuf_truesize(m) > 4 * c->rcvbuf ||
-        t->rx_used_b + nbuf_truesize(m) > t->set.rx_budget_b) {
+    if (seq == end || !ooo_fits(t, c, m, !run)) {
         ooo_drop(t, c, m);
         return;
     }
-    *rseg_of(m) = (struct rseg){*at, seq, end};
+    *rseg_of(m) = (struct rseg){behind, seq, end, end, m};
     *at = m;
-    c->ooo_n++;
+    if (run) {
+        run->last = m;
+        run->run_end = end;
+    } else {
+        run = rseg_of(m);
+        c->ooo_n++;
+    }
+    ooo_join(c, run);
     c->ooo_last = seq;
     charge(t, c, m);
     tcp_count(t, TCP_CTR_OFO_QUEUE);
@@ -122,18 +154,23 @@ static void ooo_insert(struct tcp *t, struct tcp_conn *c, struct nbuf *m, uint32
 static void ooo_drain(struct tcp *t, struct tcp_conn *c)
 {
     while (c->ooo && seq_leq(rseg_of(c->ooo)->seq, c->rcv_nxt)) {
-        struct nbuf *m = c->ooo;
-        struct rseg g = *rseg_of(m);
+        struct nbuf *last = rseg_of(c->ooo)->last, *m;
 
-        c->ooo = g.next;
         c->ooo_n--;
-        if (seq_leq(g.end, c->rcv_nxt)) {
-            release(t, c, m);
-            continue;
-        }
-        if (seq_lt(g.seq, c->rcv_nxt))
-            nbuf_pull(m, c->rcv_nxt - g.seq);
-        append(t, c, m);
+        do { /* all of a run */
+            struct rseg g;
+
+            m = c->ooo;
+            g = *rseg_of(m);
+            c->ooo = g.next;
+            if (seq_leq(g.end, c->rcv_nxt)) {
+                release(t, c, m);
+                continue;
+            }
+            if (seq_lt(g.seq, c->rcv_nxt))
+                nbuf_pull(m, c->rcv_nxt - g.seq);
+            append(t, c, m);
+        } while (m != last);
     }
 }
 
@@ -377,13 +414,10 @@ uint8_t tcp_rx_sacks(const struct tcp_conn *c, struct tcp_sack out[TCP_SACK_MAX]
 {
     struct tcp_sack newest = {0, 0}, ranges[TCP_SACK_MAX];
     uint8_t n = 0, count = 0, dsack;
-    struct nbuf *m = c->ooo;
 
-    while (m) {
-        uint32_t from = rseg_of(m)->seq, to = rseg_of(m)->end;
+    for (struct nbuf *m = c->ooo; m; m = rseg_of(rseg_of(m)->last)->next) {
+        uint32_t from = rseg_of(m)->seq, to = rseg_of(m)->run_end;
 
-        for (m = rseg_of(m)->next; m && rseg_of(m)->seq == to; m = rseg_of(m)->next)
-            to = rseg_of(m)->end;
         if (seq_leq(from, c->ooo_last) && seq_lt(c->ooo_last, to))
             newest = (struct tcp_sack){from, to};
         if (count < TCP_SACK_MAX)

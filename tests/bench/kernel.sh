@@ -27,7 +27,7 @@ end() {
 trap end EXIT
 "$top/deploy/demo.sh" down
 "$top/deploy/demo/pki.sh" "$top/build/demo/pki"
-mkdir -p "$run"
+mkdir -p "$run/crl-cache"
 "$top/tests/e2e/crl.sh" "$top/build/demo/pki" "$run/clients.crl"
 "$top/deploy/demo.sh" up > /dev/null
 head -c 300000000 /dev/zero > "$run/www/300m.bin"

@@ -278,6 +278,8 @@ static void check_queue(struct sim *s, const struct tcp_conn *c)
 static void check_rx(struct sim *s, const struct tcp_conn *c)
 {
     uint32_t bytes = 0, truesize = 0, n = 0, last = c->rcv_nxt;
+    const struct nbuf *before = NULL;
+    const struct rseg *run = NULL;
 
     for (struct nbuf *m = c->rx_head; m; m = nbuf_next(m)) {
         bytes += nbuf_len(m);
@@ -287,10 +289,18 @@ static void check_rx(struct sim *s, const struct tcp_conn *c)
         if (seq_leq(rseg_of(m)->seq, c->rcv_nxt) || seq_lt(rseg_of(m)->seq, last) ||
             rseg_of(m)->end - rseg_of(m)->seq != nbuf_len(m))
             broken(s, "the out-of-order queue is not in order", c);
+        if (m == c->ooo || rseg_of(m)->seq != last) {
+            if (run && (run->last != before || run->run_end != last))
+                broken(s, "a run does not end where it says", c);
+            run = rseg_of(m);
+            n++;
+        }
         last = rseg_of(m)->end;
         truesize += nbuf_truesize(m);
-        n++;
+        before = m;
     }
+    if (run && (run->last != before || run->run_end != last))
+        broken(s, "the last run does not end where it says", c);
     if (bytes != c->rx_b || truesize != c->rx_true_b || n != c->ooo_n || n > TCP_OOO_MAX)
         broken(s, "receive counts differ from the queues", c);
 }

@@ -21,7 +21,7 @@ end() {
 }
 trap end EXIT
 "$top/deploy/demo.sh" down
-mkdir -p "$run"
+mkdir -p "$run/crl-cache"
 # Longer waits than the tests have: a line may be cut for eight seconds, and TCP needs twice that to go on.
 sed -e "s/^cores = 1;/cores = ${SOAK_CORES:-2};/" -e "s/connect = 2; response = 2;/connect = 60; response = 60;/" \
     -e "s/^timeouts = .*/timeouts = { handshake = 60; header = 60; body = 60; keepalive = 20; send = 60; drain = 5; };/" \
