@@ -216,6 +216,7 @@ def _constraints(r):
         case(*rule, f"permitted {form}: {outside}", "name_not_permitted", [leaf("l", p, san=(outside,)), p], [r])
         case(*rule, f"excluded {form}: {inside}", "name_not_permitted", [leaf("l", e, san=(inside,)), e], [r])
         case(*rule, f"excluded {form}: {outside}", "ok", [leaf("l", e, san=(outside,)), e], [r])
+    _unjudgeable(r)
     p = ca(permitted=("dns:example.com",))
     case(*rule, "no name of that form", "ok", [leaf("l", p, san=("ip:10.1.1.1",)), p], [r])
     from cryptography import x509
@@ -232,6 +233,40 @@ def _constraints(r):
     case(*rule, "two of them: inside of both", "ok", [leaf("l", n2, san=("dns:a.example.com",)), n2, n1], [r])
     case(*rule, "two of them: inside of one", "name_not_permitted", [leaf("l", n2, san=("dns:b.example.com",)), n2, n1],
          [r])
+
+
+def _unjudgeable(r):
+    """What cannot be told to lie inside or outside is refused, and so is a tree without a sensible root."""
+    rule = ("names that cannot be judged", "5280 4.2.1.6, 4.2.1.10")
+    bytes_only = "it compares bytes, whatever they mean"
+    no_url = "it takes an address for a host's name; RFC 5280 4.2.1.10 refuses it"
+    for how, form, bad, openssl in (
+            ("permitted", "dns:example.com", "dns:.example.com", bytes_only),
+            ("permitted", "dns:example.com", "dns:a..example.com", bytes_only),
+            ("permitted", "dns:example.com", "dns:a b.example.com", bytes_only),
+            ("excluded", "dns:example.com", "dns:a.example.com.", bytes_only),
+            ("permitted", "email:example.com", "email:a@b@example.com", bytes_only),
+            ("permitted", "email:example.com", "email:@example.com", bytes_only),
+            ("permitted", "email:example.com", 'email:"a"@b"@example.com', bytes_only),
+            ("excluded", "email:example.com", "email:a@example.com.", bytes_only),
+            ("permitted", "uri:.example.com", "uri:https://a@b@c.example.com/", bytes_only),
+            ("excluded", "uri:.example.com", "uri:https://a.example.com./", bytes_only),
+            ("excluded", "uri:.example.com", "uri:https://10.1.2.3/", no_url),
+            ("excluded", "uri:.example.com", "uri:https://0xa.66051/", no_url),
+            ("excluded", "uri:.example.com", "uri:https://[2001:db8::1]/", no_url),
+            ("excluded", "uri:.example.com", "uri:urn:example:a", None),
+            ("excluded", "uri:", "uri:https://a.example.com/", "for it an empty tree is no tree")):
+        c = sub("NC", r, **{how: (form,)})
+        case(*rule, f"{how} {form}: {bad}", "name_not_permitted", [leaf("l", c, san=(bad,)), c], [r], openssl=openssl)
+    for form, name in (("dns:*.example.com", "dns:a.example.com"), ("dns:example.com.", "dns:a.example.com"),
+                       ("email:a@b@example.com", "email:b@example.com"), ("uri:https://example.com", "uri:https://example.com/")):
+        c = sub("NC", r, excluded=(form,))
+        case(*rule, f"excluded {form}", "cert_malformed", [leaf("l", c, san=(name,)), c], [r], openssl=bytes_only)
+        case(*rule, f"excluded {form}, no name of that form", "ok", [leaf("l", c, san=("ip:10.1.2.3",)), c], [r])
+    c = sub("NC", r, permitted=("dns:example.com", "email:example.com", "uri:.example.com"))
+    for fine in ("dns:*.example.com", "dns:a_b.example.com", "dns:xn--bcher-kva.example.com", "email:a.b+c@example.com",
+                 'email:"a@b"@example.com', "uri:https://u@a.example.com:8443/x?y#z", "uri:spiffe://td.example.com/ns/a"):
+        case(*rule, f"{fine} can be", "ok", [leaf("l", c, san=(fine,)), c], [r])
 
 
 def _dir_constrained(r, base, permitted):
