@@ -126,6 +126,12 @@ def build():
     case(*rule, "unknown and critical in the leaf", "critical_extension", [leaf("l", i, unknown=True), i], [r])
     case(*rule, "unknown and not critical", "ok", [leaf("l", i, unknown=False), i], [r])
     case(*rule, "unknown and critical in a CA", "critical_extension", *_with(r, sub("Int", r, unknown=True)))
+    strange = root(unknown=True)
+    case(*rule, "unknown and critical in the anchor", "critical_extension", [leaf("l", strange)], [strange])
+    plain = root(unknown=False)
+    case(*rule, "unknown and not critical in the anchor", "ok", [leaf("l", plain)], [plain])
+    pinned = Cert("pinned", eku=(SSL_CLIENT,), unknown=True)
+    case(*rule, "unknown and critical in a leaf that is an anchor", "critical_extension", [pinned], [pinned])
 
     rule = ("self-signed", "5280 6.1")
     own = Cert("self", eku=(SSL_CLIENT,), ku=("digital_signature", "key_cert_sign"))
