@@ -359,7 +359,8 @@ static bool name_ok(struct judge *j, const struct nc *nc, const struct gname *na
     return !j->bad && !j->too_much;
 }
 
-/* Mail addresses in the subject count where there is no subjectAltName (RFC 5280 4.2.1.10). */
+/* RFC 5280 4.2.1.10 asks for this only where there is no subjectAltName; but backends and rules are
+ * told the subject's address in any case. */
 static bool subject_mail_ok(struct judge *j, const struct nc *nc, struct span subject)
 {
     struct span rdns, set;
@@ -385,8 +386,8 @@ static bool cert_ok(struct judge *j, const struct nc *nc, const struct cert *c)
 
     if (name_first(c->subject, &rdns) && rdns.len && !name_ok(j, nc, &g))
         return false;
-    if (!(c->ext & CERT_EXT_SAN))
-        return subject_mail_ok(j, nc, c->subject);
+    if (!subject_mail_ok(j, nc, c->subject))
+        return false;
     while (cert_san_next(&it, &g.kind, &g.value)) {
         if (!name_ok(j, nc, &g))
             return false;

@@ -234,6 +234,12 @@ def _constraints(r):
     case(*rule, "directory name outside", "name_not_permitted", [leaf("l", d, subject=name("l", o="Others")), d], [r])
     d = _dir_constrained(r, base, False)
     case(*rule, "excluded directory name", "name_not_permitted", [leaf("l", d), d], [r])
+    m = ca(permitted=("email:example.com",))
+    for mail, want in (("x@example.com", "ok"), ("x@example.org", "name_not_permitted")):
+        who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "l"), x509.NameAttribute(NameOID.EMAIL_ADDRESS, mail)])
+        case(*rule, f"{mail} in the subject", want, [leaf("l", m, subject=who), m], [r])
+        case(*rule, f"{mail} in the subject, another beside it", want,
+             [leaf("l", m, subject=who, san=("email:x@example.com",)), m], [r])
     n1 = ca(permitted=("dns:example.com",))
     n2 = sub("N2", n1, permitted=("dns:a.example.com",))
     case(*rule, "two of them: inside of both", "ok", [leaf("l", n2, san=("dns:a.example.com",)), n2, n1], [r])
