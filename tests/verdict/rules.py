@@ -15,7 +15,7 @@ class Case:
         self.rule, self.rfc, self.title, self.want = rule, rfc, title, want
         self.chain, self.anchors, self.helpers = list(chain), list(anchors), list(helpers)
         self.openssl = openssl  # why openssl verify says otherwise, and why ours is right
-        self.options = options  # purpose, name, depth, at, partial
+        self.options = options  # purpose, name, depth, at, partial; says: a part of the text
 
 
 def case(*args, **more):
@@ -139,9 +139,15 @@ def build():
     case(*rule, "leaf that is an anchor", "ok", [own], [own])
 
     rule = ("anchors", "5280 6.1.1 (d)")
-    case(*rule, "an intermediate as anchor", "issuer_unknown", [good, i], [i])
+    hint = dict(says="partial_chain = true")
+    case(*rule, "an intermediate as anchor", "issuer_unknown", [good, i], [i], **hint)
     case(*rule, "an intermediate as anchor, partial chains allowed", "ok", [good, i], [i], partial=True)
-    case(*rule, "an intermediate as anchor, its root sent along", "self_signed_in_chain", [good, i, r], [i])
+    case(*rule, "an intermediate as anchor, its root sent along", "self_signed_in_chain", [good, i, r], [i],
+         **hint)
+    far = root("Far")
+    case(*rule, "an anchor that another CA has issued, and a way round it", "issuer_unknown",
+         [good, i, sub("Root", sub("Far", root("Root", own_key=r.key)), own_key=r.key)],
+         [sub("Root", far, own_key=r.key)], **hint)
 
     rule = ("cross-signing", "4158 2.4")
     a, b = root("A"), root("B")
