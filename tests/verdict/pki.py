@@ -113,6 +113,42 @@ class Cert:
         return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
 
 
+# --- what the library would not make: DER by hand ---
+
+def _der(tag, body):
+    size = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
+    return bytes([tag]) + (bytes([len(body)]) if len(body) < 128 else bytes([0x80 | len(size)]) + size) + body
+
+
+def _parts(der):
+    """Each element of these bytes: with its header, and without."""
+    out = []
+    while der:
+        size, head = der[1], 2
+        if size & 0x80:
+            head += size & 0x7f
+            size = int.from_bytes(der[2:head], "big")
+        out.append((der[:head + size], der[head:head + size]))
+        der = der[head + size:]
+    return out
+
+
+def with_exponent(cert, e):
+    """The same certificate, of an RSA key with this public exponent, signed again by its issuer (ECDSA)."""
+    def number(v):
+        return _der(2, v.to_bytes(v.bit_length() // 8 + 1, "big"))
+
+    tbs, alg, _ = _parts(_parts(cert.der)[0][1])
+    fields = [whole for whole, _ in _parts(tbs[1])]
+    key_alg = _parts(_parts(fields[6])[0][1])[0][0]
+    n = cert.key.public_key().public_numbers().n
+    fields[6] = _der(0x30, key_alg + _der(3, b"\0" + _der(0x30, number(n) + number(e))))
+    tbs = _der(0x30, b"".join(fields))
+    sig = cert.by.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    cert.der = _der(0x30, tbs + alg[0] + _der(3, b"\0" + sig))
+    return cert
+
+
 class Crl:
     """A revocation list by `ca` of these certificates. `removed`: taken off again, in a delta."""
 

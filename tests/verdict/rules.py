@@ -2,7 +2,7 @@
 
 from cryptography import x509
 
-from pki import ANY_EKU, DAY, NOW, SSL_CLIENT, SSL_SERVER, Cert, Crl, Eku, leaf, name, root, sub
+from pki import ANY_EKU, DAY, NOW, SSL_CLIENT, SSL_SERVER, Cert, Crl, Eku, leaf, name, root, sub, with_exponent
 
 CASES = []
 LEVEL = "without -auth_level it looks neither at hashes nor at key sizes"
@@ -64,6 +64,13 @@ def build():
     case(*rule, "RSA 1024 anchor", "weak_key", [leaf("l", weak_root)], [weak_root], openssl=LEVEL)
     case(*rule, "curve P-224", "weak_key", [leaf("l", i, kind="p224"), i], [r],
          openssl=LEVEL)
+
+    rule = ("RSA exponent", "8017 3.1")
+    for e, want in ((65537, "ok"), (2**64 - 59, "ok"), (3, "ok"), (1, "error"), (65536, "error"), (2**64 + 13, "error")):
+        case(*rule, f"of the leaf: {e}", want, [with_exponent(leaf("l", i, kind="rsa2048"), e), i], [r],
+             openssl=None if want == "ok" else "it does not look at exponents before it uses them")
+    one = with_exponent(sub("One", r, kind="rsa2048"), 1)
+    case(*rule, "of the intermediate: 1", "error", [leaf("l", one), one], [r])
 
     rule = ("validity", "5280 4.1.2.5, 6.1.3 (a)(2)")
     case(*rule, "leaf expired", "cert_expired", [leaf("l", i, start=-30, end=-1), i], [r])
