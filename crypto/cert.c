@@ -126,6 +126,15 @@ bool cert_alg_parse(struct span seq, struct cert_alg *out)
 
 /* --- the key --- */
 
+/* RFC 8017 3.1: odd and at least 3. With 1 everybody can sign. A long one is not wrong but makes each
+ * check dear, and nobody has one: beyond 64 bits it is refused. */
+static bool exponent_ok(struct span e)
+{
+    while (e.len && e.p[0] == 0)
+        e = span_from(e, 1);
+    return e.len && e.len <= 8 && e.p[e.len - 1] & 1 && !(e.len == 1 && e.p[0] == 1);
+}
+
 static bool rsa_bits(struct span key, uint16_t *bits)
 {
     struct span seq, n, e;
@@ -143,7 +152,7 @@ static bool rsa_bits(struct span key, uint16_t *bits)
     if (len > 16384)
         return false;
     *bits = (uint16_t)len;
-    return true;
+    return exponent_ok(e);
 }
 
 static bool take_key(struct span seq, struct cert *c)

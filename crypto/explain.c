@@ -47,10 +47,42 @@ static const char *trust_label(const struct verdict_input *in)
 typedef void say_fn(struct sb *s, const struct verdict *v, const struct verdict_input *in,
                     const struct cert *c);
 
+/* An anchor that the path touches and must not end in. */
+static const struct cert *idle_anchor(const struct verdict *v, const struct verdict_input *in)
+{
+    const struct trust_entry *e;
+    const struct cert *c;
+
+    if (!in->trust || trust_partial_chain(in->trust))
+        return NULL;
+    for (uint32_t i = 0; i < v->path_len && (c = cert_at(v, in, i)); i++) {
+        uint32_t it = 0;
+
+        if ((e = trust_anchor_with(in->trust, c->der)))
+            return &e->cert;
+        while ((e = trust_by_subject(in->trust, c->issuer, &it))) {
+            if (e->anchor && !cert_self_issued(&e->cert))
+                return &e->cert;
+        }
+    }
+    return NULL;
+}
+
+static void say_idle_anchor(struct sb *s, const struct verdict *v, const struct verdict_input *in)
+{
+    const struct cert *c = idle_anchor(v, in);
+
+    if (!c)
+        return;
+    sb_str(s, "; ");
+    cert_name_text(s, c->subject);
+    sb_str(s,
+           " is an anchor, but not self-signed: chains end there only with partial_chain = true");
+}
+
 static void say_issuer(struct sb *s, const struct verdict *v, const struct verdict_input *in,
                        const struct cert *c)
 {
-    (void)v;
     sb_str(s, " is signed by ");
     cert_name_text(s, c->issuer);
     if (c->aki.len) {
@@ -60,6 +92,7 @@ static void say_issuer(struct sb *s, const struct verdict *v, const struct verdi
     }
     sb_fmt(s, ", which is neither sent nor known: send it along, or add it to trust '%s'",
            trust_label(in));
+    say_idle_anchor(s, v, in);
 }
 
 static void say_expired(struct sb *s, const struct verdict *v, const struct verdict_input *in,
@@ -114,8 +147,9 @@ static void say_critical(struct sb *s, const struct verdict *v, const struct ver
 static void say_self_signed(struct sb *s, const struct verdict *v, const struct verdict_input *in,
                             const struct cert *c)
 {
-    (void)v, (void)c;
+    (void)c;
     sb_fmt(s, " signs itself and is no anchor of trust '%s'", trust_label(in));
+    say_idle_anchor(s, v, in);
 }
 
 static void say_not_a_ca(struct sb *s, const struct verdict *v, const struct verdict_input *in,

@@ -1,6 +1,7 @@
 #include "crypto/trust.h"
 
 #include "base/must.h"
+#include "crypto/der.h"
 #include "crypto/name.h"
 #include "crypto/pem.h"
 #include "crypto/sig.h"
@@ -85,6 +86,22 @@ static bool known_already(struct trust *t, const uint8_t sha[32], bool anchor)
     return false;
 }
 
+/* Better told when it is loaded than by each verdict. */
+static void warn_anchor(const struct trust *t, const struct cert *c, const char *file, int line,
+                        struct report *report)
+{
+    char text[64];
+    struct sb s = sb_of(text, sizeof(text));
+
+    if (!(c->ext & CERT_EXT_UNKNOWN_CRITICAL))
+        return;
+    der_oid_text(&s, c->unknown_critical_oid);
+    report_add(report, REPORT_WARN, file, line, NULL,
+               "trust '%s': the anchor's critical extension %s is not known here: no chain to it "
+               "will be good",
+               t->name, text);
+}
+
 static res trust_add(struct trust *t, struct span der, bool anchor, const char *file, int line,
                      struct report *report)
 {
@@ -107,6 +124,8 @@ static res trust_add(struct trust *t, struct span der, bool anchor, const char *
     if (!anchor && !e.cert.is_ca)
         report_add(report, REPORT_WARN, file, line, NULL,
                    "trust '%s': an intermediate that is no CA will never be used", t->name);
+    if (anchor)
+        warn_anchor(t, &e.cert, file, line, report);
     e.anchor = anchor;
     e.index = t->count;
     memcpy(e.sha256, sha, 32);

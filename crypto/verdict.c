@@ -83,18 +83,24 @@ static bool algorithm_ok(const struct cert *c)
            c->sig_hash != CERT_HASH_OTHER;
 }
 
+/* The anchor is not exempt: its limits hold, and here they cannot be told (MUST, RFC 5937 2). */
+static enum verdict_code extensions(const struct cert *c)
+{
+    if (c->ext_twice)
+        return VERDICT_MALFORMED;
+    return c->ext & CERT_EXT_UNKNOWN_CRITICAL ? VERDICT_CRITICAL_EXTENSION : VERDICT_OK;
+}
+
 /* Form: what no certificate may be, whoever signed it. The anchor is exempt: it is believed, not judged. */
 static enum verdict_code form(const struct cert *c)
 {
     struct span issuer = c->issuer, rdns;
 
-    if (c->ext_twice || !serial_ok(c->serial))
+    if (!serial_ok(c->serial))
         return VERDICT_MALFORMED;
     if (!der_get(&issuer, DER_SEQUENCE, &rdns) || rdns.len == 0) /* RFC 5280 4.1.2.4 */
         return VERDICT_MALFORMED;
-    if (c->ext & CERT_EXT_UNKNOWN_CRITICAL)
-        return VERDICT_CRITICAL_EXTENSION;
-    return VERDICT_OK;
+    return extensions(c);
 }
 
 static uint32_t wanted_eku(enum verdict_purpose p)
@@ -154,10 +160,8 @@ static bool structure_ok(const struct search *s, struct path_error *e)
 
     for (uint32_t i = 0; i < p->n; i++) {
         const struct cert *c = p->cert[i];
-        enum verdict_code code = VERDICT_OK;
+        enum verdict_code code = anchor_exempt(s, i) ? extensions(c) : form(c);
 
-        if (!anchor_exempt(s, i))
-            code = form(c);
         if (code == VERDICT_OK && i == 0)
             code = leaf_usage(c, s->in->purpose);
         if (code == VERDICT_OK && i) {

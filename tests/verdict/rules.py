@@ -2,7 +2,7 @@
 
 from cryptography import x509
 
-from pki import ANY_EKU, DAY, NOW, SSL_CLIENT, SSL_SERVER, Cert, Crl, Eku, leaf, name, root, sub
+from pki import ANY_EKU, DAY, NOW, SSL_CLIENT, SSL_SERVER, Cert, Crl, Eku, leaf, name, root, sub, with_exponent
 
 CASES = []
 LEVEL = "without -auth_level it looks neither at hashes nor at key sizes"
@@ -15,7 +15,7 @@ class Case:
         self.rule, self.rfc, self.title, self.want = rule, rfc, title, want
         self.chain, self.anchors, self.helpers = list(chain), list(anchors), list(helpers)
         self.openssl = openssl  # why openssl verify says otherwise, and why ours is right
-        self.options = options  # purpose, name, depth, at, partial
+        self.options = options  # purpose, name, depth, at, partial; says: a part of the text
 
 
 def case(*args, **more):
@@ -64,6 +64,13 @@ def build():
     case(*rule, "RSA 1024 anchor", "weak_key", [leaf("l", weak_root)], [weak_root], openssl=LEVEL)
     case(*rule, "curve P-224", "weak_key", [leaf("l", i, kind="p224"), i], [r],
          openssl=LEVEL)
+
+    rule = ("RSA exponent", "8017 3.1")
+    for e, want in ((65537, "ok"), (2**64 - 59, "ok"), (3, "ok"), (1, "error"), (65536, "error"), (2**64 + 13, "error")):
+        case(*rule, f"of the leaf: {e}", want, [with_exponent(leaf("l", i, kind="rsa2048"), e), i], [r],
+             openssl=None if want == "ok" else "it does not look at exponents before it uses them")
+    one = with_exponent(sub("One", r, kind="rsa2048"), 1)
+    case(*rule, "of the intermediate: 1", "error", [leaf("l", one), one], [r])
 
     rule = ("validity", "5280 4.1.2.5, 6.1.3 (a)(2)")
     case(*rule, "leaf expired", "cert_expired", [leaf("l", i, start=-30, end=-1), i], [r])
@@ -126,6 +133,12 @@ def build():
     case(*rule, "unknown and critical in the leaf", "critical_extension", [leaf("l", i, unknown=True), i], [r])
     case(*rule, "unknown and not critical", "ok", [leaf("l", i, unknown=False), i], [r])
     case(*rule, "unknown and critical in a CA", "critical_extension", *_with(r, sub("Int", r, unknown=True)))
+    strange = root(unknown=True)
+    case(*rule, "unknown and critical in the anchor", "critical_extension", [leaf("l", strange)], [strange])
+    plain = root(unknown=False)
+    case(*rule, "unknown and not critical in the anchor", "ok", [leaf("l", plain)], [plain])
+    pinned = Cert("pinned", eku=(SSL_CLIENT,), unknown=True)
+    case(*rule, "unknown and critical in a leaf that is an anchor", "critical_extension", [pinned], [pinned])
 
     rule = ("self-signed", "5280 6.1")
     own = Cert("self", eku=(SSL_CLIENT,), ku=("digital_signature", "key_cert_sign"))
@@ -133,9 +146,15 @@ def build():
     case(*rule, "leaf that is an anchor", "ok", [own], [own])
 
     rule = ("anchors", "5280 6.1.1 (d)")
-    case(*rule, "an intermediate as anchor", "issuer_unknown", [good, i], [i])
+    hint = dict(says="partial_chain = true")
+    case(*rule, "an intermediate as anchor", "issuer_unknown", [good, i], [i], **hint)
     case(*rule, "an intermediate as anchor, partial chains allowed", "ok", [good, i], [i], partial=True)
-    case(*rule, "an intermediate as anchor, its root sent along", "self_signed_in_chain", [good, i, r], [i])
+    case(*rule, "an intermediate as anchor, its root sent along", "self_signed_in_chain", [good, i, r], [i],
+         **hint)
+    far = root("Far")
+    case(*rule, "an anchor that another CA has issued, and a way round it", "issuer_unknown",
+         [good, i, sub("Root", sub("Far", root("Root", own_key=r.key)), own_key=r.key)],
+         [sub("Root", far, own_key=r.key)], **hint)
 
     rule = ("cross-signing", "4158 2.4")
     a, b = root("A"), root("B")
@@ -216,6 +235,7 @@ def _constraints(r):
         case(*rule, f"permitted {form}: {outside}", "name_not_permitted", [leaf("l", p, san=(outside,)), p], [r])
         case(*rule, f"excluded {form}: {inside}", "name_not_permitted", [leaf("l", e, san=(inside,)), e], [r])
         case(*rule, f"excluded {form}: {outside}", "ok", [leaf("l", e, san=(outside,)), e], [r])
+    _unjudgeable(r)
     p = ca(permitted=("dns:example.com",))
     case(*rule, "no name of that form", "ok", [leaf("l", p, san=("ip:10.1.1.1",)), p], [r])
     from cryptography import x509
@@ -227,11 +247,51 @@ def _constraints(r):
     case(*rule, "directory name outside", "name_not_permitted", [leaf("l", d, subject=name("l", o="Others")), d], [r])
     d = _dir_constrained(r, base, False)
     case(*rule, "excluded directory name", "name_not_permitted", [leaf("l", d), d], [r])
+    m = ca(permitted=("email:example.com",))
+    for mail, want in (("x@example.com", "ok"), ("x@example.org", "name_not_permitted")):
+        who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "l"), x509.NameAttribute(NameOID.EMAIL_ADDRESS, mail)])
+        case(*rule, f"{mail} in the subject", want, [leaf("l", m, subject=who), m], [r])
+        case(*rule, f"{mail} in the subject, another beside it", want,
+             [leaf("l", m, subject=who, san=("email:x@example.com",)), m], [r])
     n1 = ca(permitted=("dns:example.com",))
     n2 = sub("N2", n1, permitted=("dns:a.example.com",))
     case(*rule, "two of them: inside of both", "ok", [leaf("l", n2, san=("dns:a.example.com",)), n2, n1], [r])
     case(*rule, "two of them: inside of one", "name_not_permitted", [leaf("l", n2, san=("dns:b.example.com",)), n2, n1],
          [r])
+
+
+def _unjudgeable(r):
+    """What cannot be told to lie inside or outside is refused, and so is a tree without a sensible root."""
+    rule = ("names that cannot be judged", "5280 4.2.1.6, 4.2.1.10")
+    bytes_only = "it compares bytes, whatever they mean"
+    no_url = "it takes an address for a host's name; RFC 5280 4.2.1.10 refuses it"
+    for how, form, bad, openssl in (
+            ("permitted", "dns:example.com", "dns:.example.com", bytes_only),
+            ("permitted", "dns:example.com", "dns:a..example.com", bytes_only),
+            ("permitted", "dns:example.com", "dns:a b.example.com", bytes_only),
+            ("excluded", "dns:example.com", "dns:a.example.com.", bytes_only),
+            ("permitted", "email:example.com", "email:a@b@example.com", bytes_only),
+            ("permitted", "email:example.com", "email:@example.com", bytes_only),
+            ("permitted", "email:example.com", 'email:"a"@b"@example.com', bytes_only),
+            ("excluded", "email:example.com", "email:a@example.com.", bytes_only),
+            ("permitted", "uri:.example.com", "uri:https://a@b@c.example.com/", bytes_only),
+            ("excluded", "uri:.example.com", "uri:https://a.example.com./", bytes_only),
+            ("excluded", "uri:.example.com", "uri:https://10.1.2.3/", no_url),
+            ("excluded", "uri:.example.com", "uri:https://0xa.66051/", no_url),
+            ("excluded", "uri:.example.com", "uri:https://[2001:db8::1]/", no_url),
+            ("excluded", "uri:.example.com", "uri:urn:example:a", None),
+            ("excluded", "uri:", "uri:https://a.example.com/", "for it an empty tree is no tree")):
+        c = sub("NC", r, **{how: (form,)})
+        case(*rule, f"{how} {form}: {bad}", "name_not_permitted", [leaf("l", c, san=(bad,)), c], [r], openssl=openssl)
+    for form, name in (("dns:*.example.com", "dns:a.example.com"), ("dns:example.com.", "dns:a.example.com"),
+                       ("email:a@b@example.com", "email:b@example.com"), ("uri:https://example.com", "uri:https://example.com/")):
+        c = sub("NC", r, excluded=(form,))
+        case(*rule, f"excluded {form}", "cert_malformed", [leaf("l", c, san=(name,)), c], [r], openssl=bytes_only)
+        case(*rule, f"excluded {form}, no name of that form", "ok", [leaf("l", c, san=("ip:10.1.2.3",)), c], [r])
+    c = sub("NC", r, permitted=("dns:example.com", "email:example.com", "uri:.example.com"))
+    for fine in ("dns:*.example.com", "dns:a_b.example.com", "dns:xn--bcher-kva.example.com", "email:a.b+c@example.com",
+                 'email:"a@b"@example.com', "uri:https://u@a.example.com:8443/x?y#z", "uri:spiffe://td.example.com/ns/a"):
+        case(*rule, f"{fine} can be", "ok", [leaf("l", c, san=(fine,)), c], [r])
 
 
 def _dir_constrained(r, base, permitted):

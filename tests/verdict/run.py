@@ -82,7 +82,7 @@ def check_rules(sallyctl, folder):
         accepts, words = openssl(folder, c)
         if c.options.get("depth") == 0:  # nothing it could be asked
             accepts = c.want == "ok"
-        if got != c.want:
+        if got != c.want or c.options.get("says", "") not in text:
             print(f"{c.rule} / {c.title}: {got}, expected {c.want}\n    {text}")
             bad += 1
         if (accepts == (c.want == "ok")) == bool(c.openssl):
