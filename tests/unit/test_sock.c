@@ -3,6 +3,7 @@
 #include "lib/site.h"
 #include "lib/t.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
@@ -299,7 +300,8 @@ static void strangers_are_refused(void)
             fd = dial(tmp_path(&f.site.tmp, "c.sock"));
             if (fd < 0 || fcntl(fd, F_SETFL, 0) != 0)
                 _exit(8);
-            if (send(fd, "{\"cmd\":\"version\"}\n", 18, MSG_NOSIGNAL) < 0)
+            /* Whoever is refused may find the other end closed already; the answer is there all the same. */
+            if (send(fd, "{\"cmd\":\"version\"}\n", 18, MSG_NOSIGNAL) < 0 && errno != EPIPE)
                 _exit(7);
             if (recv(fd, text, sizeof(text) - 1, 0) < 0)
                 _exit(6);
@@ -353,12 +355,12 @@ static void a_group_that_nobody_knows_is_said(void)
     end(&f);
 }
 
-#define TESTS(X)                                                           \
-    X(every_command_answers)                                               \
-    X(mistakes_come_with_file_and_line)                                    \
-    X(hostile_lines_are_answered) X(lines_may_come_in_pieces_and_in_heaps) \
-        X(there_is_room_for_so_many_clients) X(who_goes_away_does_no_harm) \
-            X(mode_and_group_are_set) X(strangers_are_refused)             \
-                X(an_old_socket_is_replaced_and_a_live_one_is_not)         \
-                    X(a_group_that_nobody_knows_is_said)
+#define TESTS(X)                                                                         \
+    X(every_command_answers)                                                             \
+    X(mistakes_come_with_file_and_line)                                                  \
+    X(hostile_lines_are_answered)                                                        \
+    X(lines_may_come_in_pieces_and_in_heaps) X(there_is_room_for_so_many_clients)        \
+        X(who_goes_away_does_no_harm) X(mode_and_group_are_set) X(strangers_are_refused) \
+            X(an_old_socket_is_replaced_and_a_live_one_is_not)                           \
+                X(a_group_that_nobody_knows_is_said)
 T_MAIN("sock", TESTS)
