@@ -115,8 +115,9 @@ static void log_refused(struct px_client *c, const char *what)
         subject = peer_subject(c->px->env.peers, i.peer);
     LOG(c->px->env.log, PEER, "tls.refused", KV_EP("client", c->remote),
         KV_STR("reason", i.why == TLS_WHY_NONE ? what : reason),
-        KV_U64("alert", i.alert_sent ? i.alert_sent : i.alert_got), KV_TEXT("sni", i.sni),
-        KV_TEXT("subject", span_str(subject)), KV_U64("gen", c->px->snap->gen));
+        KV_U64("alert", i.alert_sent && i.why != TLS_WHY_ALERT ? i.alert_sent : i.alert_got),
+        KV_TEXT("sni", i.sni), KV_TEXT("subject", span_str(subject)),
+        KV_U64("gen", c->px->snap->gen));
 }
 
 static void on_closed(struct px_client *c)
