@@ -117,11 +117,7 @@ class ResponderCase(Case):
     def tearDown(self):
         if self.old:
             reconfigure(lambda _: self.old)
-        self.forget()
         super().tearDown()
-
-    def forget(self):
-        """What a test leaves behind in the process besides its configuration."""
 
 
 def status(version, host="gw.example", more=()):

@@ -25,6 +25,10 @@ def ask(cert="good", version=None):
 
 
 class Ocsp(ResponderCase):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.forget)  # after tearDown, which looks at the process that the test had
+
     def forget(self):
         """What was learnt is of this test. A process that begins anew knows nothing."""
         run(TOP + "/deploy/demo.sh", "restart")

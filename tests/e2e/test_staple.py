@@ -4,7 +4,7 @@ import os
 import time
 import unittest
 
-from lib import PKI, RUN, TLS12, TLS13, connect, context, counter, ctl, get, log_has, reconfigure, run, until
+from lib import PKI, RUN, TLS12, TLS13, context, counter, ctl, get, log_has, reconfigure, run, until
 from responder import DIR, URL, Responder, ResponderCase, status
 
 BOTH = ("-tls1_2", "-tls1_3")
