@@ -1,6 +1,7 @@
 #include "sim/cores.h"
 
 #include "base/must.h"
+#include "core/icmp.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -84,18 +85,7 @@ static void env_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 
 static void env_icmp(void *ctx, const struct l3_icmp_error *e)
 {
-    struct tcp_tuple t;
-
-    memset(&t, 0, sizeof(t));
-    t.laddr = e->src;
-    t.raddr = e->dst;
-    t.lport = e->sport;
-    t.rport = e->dport;
-    tcp_icmp_error(((struct cores_core *)ctx)->tcp, &t, e->seq,
-                   e->what == L3_ICMP_TOO_BIG ? TCP_ICMP_TOO_BIG
-                   : e->what == L3_ICMP_HARD  ? TCP_ICMP_UNREACH_HARD
-                                              : TCP_ICMP_UNREACH_SOFT,
-                   e->mtu);
+    core_icmp_error(((const struct cores_core *)ctx)->tcp, e);
 }
 
 static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
