@@ -5,29 +5,18 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$(dirname "$here")")
-run=$top/build/demo/run
 export DEMO_CONF=$here/e2e.conf PYTHONDONTWRITEBYTECODE=1 LSAN_OPTIONS=suppressions=$top/tests/lsan.supp
-. "$top/deploy/demo/net.sh"
-odd=
+# shellcheck source=tests/lib/demo.sh
+. "$top/tests/lib/demo.sh"
 
-end() {
-    [ -z "$odd" ] || kill "$odd" 2>/dev/null || true
-    "$top/deploy/demo.sh" down
-}
-
-"$top/deploy/demo.sh" down
-trap end EXIT
+demo_begin
 if [ $# = 0 ]; then
     # The demo as it is, first.
     DEMO_CONF='' "$top/deploy/demo.sh" check
     "$top/deploy/demo.sh" down
 fi
-"$top/deploy/demo/pki.sh" "$top/build/demo/pki"
-mkdir -p "$run/crl-cache"
-"$here/crl.sh" "$top/build/demo/pki" "$run/clients.crl"
-"$top/deploy/demo.sh" up > /dev/null
-ip netns exec "$NS_WEB" /usr/bin/python3 "$here/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
-odd=$!
+demo_up
+demo_odd
 # What a sanitizer had to say, also when the appliance ended.
 sane() {
     ! grep -aqE 'ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$run/sallyport.out" ||
