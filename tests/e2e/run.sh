@@ -28,6 +28,10 @@ mkdir -p "$run/crl-cache"
 "$top/deploy/demo.sh" up > /dev/null
 ip netns exec "$NS_WEB" /usr/bin/python3 "$here/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
 odd=$!
+for _ in $(seq 300); do
+    ! ip netns exec "$NS_WEB" nc -z 10.77.0.11 8001 || break
+    sleep 0.1
+done
 # What a sanitizer had to say, also when the appliance ended.
 sane() {
     ! grep -aqE 'ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$run/sallyport.out" ||
@@ -39,7 +43,7 @@ sane() {
     test_bounds.py test_fragments.py test_control.py
 for t in "$@"; do
     printf -- '--- %s\n' "$t"
-    ip netns exec "$NS_CLIENT" /usr/bin/python3 "$here/$(basename "$t")" || { (sane); tail -n 40 "$run/error.log"; exit 1; }
+    ip netns exec "$NS_CLIENT" timeout -k 10 1800 /usr/bin/python3 "$here/$(basename "$t")" || { (sane); tail -n 40 "$run/error.log"; exit 1; }
     sane
 done
 "$top/deploy/demo.sh" stop
