@@ -1,5 +1,6 @@
 """Control while traffic flows: reloads, broken files, logs, signals, the end."""
 
+import ctypes
 import datetime
 import os
 import random
@@ -17,6 +18,41 @@ RELOADS = int(os.environ.get("E2E_RELOADS", "2000"))
 def pid():
     with open(RUN + "/sallyport.pid") as f:
         return int(f.read())
+
+
+def core_thread(number):
+    """The thread of the process that is the first core."""
+    for tid in os.listdir(f"/proc/{number}/task"):
+        with open(f"/proc/{number}/task/{tid}/comm") as f:
+            if re.search("worker|lcore", f.read()):
+                return int(tid)
+    raise AssertionError("no thread of a core")
+
+
+class Stopped:
+    """One thread of a process stands still, as it does when others have all CPUs."""
+
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+
+    def __init__(self, tid):
+        self.tid = tid
+
+    def trace(self, what):
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        if libc.ptrace(what, self.tid, None, None) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace {what:#x}")
+
+    def __enter__(self):
+        try:
+            self.trace(self.SEIZE)
+        except PermissionError:
+            raise unittest.SkipTest("no ptrace here")
+        self.trace(self.INTERRUPT)
+        os.waitpid(self.tid, 0x40000000)  # __WALL
+
+    def __exit__(self, *_):
+        self.trace(self.DETACH)
 
 
 class Load:
@@ -116,6 +152,19 @@ class Reloads(Case):
 
     def sallyctl(self, *argv):
         return (BUILD + "/control/sallyctl", "-s", RUN + "/control.sock", *argv)
+
+    def test_c_a_core_that_has_no_cpu_is_late(self):
+        """What was handed to the cores cannot be taken back: it is in force, and the operator is told of who is late."""
+        before = ctl("status")["generation"]
+        with Stopped(core_thread(pid())):
+            done = ctl("reload")
+            self.assertEqual((done["ok"], done["generation"], done["effect_cores_left"]), (True, before + 1, 1))
+            self.assertIn("1 of 1 cores did not take the new configuration", done["warnings"][0]["what"])
+            self.assertEqual((ctl("status")["generation"], ctl("status")["generations_in_use"]), (before + 1, 2))
+            log_has("error.log", f"OPER generation.late gen={before + 1} cores=1$")
+        log_has("error.log", "OPER generation.taken cores=all$")
+        self.assertEqual(get("/health").status, 200)
+        until(lambda: ctl("status")["generations_in_use"] == 1)
 
     def test_c_policy_changes_at_once(self):
         """The next request on an open connection meets the new rules."""
