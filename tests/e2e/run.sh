@@ -28,7 +28,7 @@ sane() {
     test_bounds.py test_fragments.py test_control.py
 for t in "$@"; do
     printf -- '--- %s\n' "$t"
-    ip netns exec "$NS_CLIENT" /usr/bin/python3 "$here/$(basename "$t")" || { (sane); tail -n 40 "$run/error.log"; exit 1; }
+    ip netns exec "$NS_CLIENT" timeout -k 10 1800 /usr/bin/python3 "$here/$(basename "$t")" || { (sane); tail -n 40 "$run/error.log"; exit 1; }
     sane
 done
 "$top/deploy/demo.sh" stop

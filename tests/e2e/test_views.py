@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from cryptography.x509.oid import NameOID as N
 from cryptography.x509.oid import ObjectIdentifier as Oid
 
-from lib import BUILD, PKI, RUN, TLS12, TLS13, Case, Reader, reconfigure, run, tcp, until
+from lib import BUILD, PKI, RUN, TLS12, TLS13, WAIT, Case, Reader, reconfigure, run, tcp, until
 
 HOST = "views.example"
 APACHE = ("127.0.0.1", 9443)
@@ -267,7 +267,7 @@ def seen(s, names):
 
 
 def ask_apache(ctx, path="/", session=None):
-    with ctx.wrap_socket(socket.create_connection(APACHE, 10), server_hostname=HOST, session=session) as s:
+    with ctx.wrap_socket(socket.create_connection(APACHE, WAIT), server_hostname=HOST, session=session) as s:
         s.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         data = b""
         while b"\r\n\r\n" not in data:
