@@ -203,6 +203,7 @@ void tls_conn_free(struct tls_conn *c)
     drop_session(c);
     if (c->peer)
         peer_put(c->core->args.peers, c->peer);
+    wolfSSL_Free(c->ja4);
     pool_put(&c->core->conns, c);
 }
 

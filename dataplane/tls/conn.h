@@ -6,7 +6,7 @@
 
 #include "base/pool.h"
 #include "base/rng.h"
-#include "tls/hello.h"
+#include "tls/ja4.h"
 #include "tls/tls.h"
 
 struct WOLFSSL;
@@ -61,6 +61,7 @@ struct tls_conn {
     uint64_t ticket_tag; /* the one ticket of this handshake that was opened; 0: none yet */
     struct peer *ticket_peer;
     const struct identity *identity; /* server: ours; held by the context's profile */
+    struct ja4 *ja4;                 /* server, where somebody asks; the library's memory */
     int library_error;
     uint8_t state, why, alert_sent, alert_got;
     uint8_t verdict, verdict_len, verdict_depth;
