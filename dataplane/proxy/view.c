@@ -158,6 +158,7 @@ static struct span of_conn(struct px_req *r, uint8_t what)
     case VIEW_VERSION_INTERFACE:
         return literal("sallyport");
     case VIEW_VERSION_LIBRARY:
+    case VIEW_VERSION_LIBRARY_INTERFACE:
         return library(r->px);
     default:
         return r->client->tls ? of_tls(r, what) : SPAN_NONE;

@@ -158,8 +158,11 @@ def header(i):
     return f"X-V-{i}"
 
 
+def headers_of(names):
+    return ",\n".join('{ name = "%s"; value = "%%{%s}s"; }' % (header(i), n) for i, n in enumerate(names))
+
+
 def our_config(names, more=""):
-    headers = ",\n".join('{ name = "%s"; value = "%%{%s}s"; }' % (header(i), n) for i, n in enumerate(names))
     return """  {
     name = "%s";
     identities = [ "gw" ];
@@ -169,7 +172,7 @@ def our_config(names, more=""):
       %s
     );
   },
-""" % (HOST, headers, more)
+""" % (HOST, headers_of(names), more)
 
 
 RULES = """,
