@@ -37,6 +37,9 @@ WOLFSSL_DEFINES=(
     -DNO_ED25519_CLIENT_AUTH
 )
 
+# What we change in it, in this order; each is explained in deploy/README.md. meson.build has them, too.
+WOLFSSL_PATCHES=(wolfssl-ca-names.patch wolfssl-rdn.patch)
+
 BUILD_PACKAGES=(
     gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
     libdpdk-dev libconfig-dev libjansson-dev libcunit1-dev libcurl4-gnutls-dev
@@ -69,7 +72,7 @@ cache_dir() {
 wolfssl_key() {
     {
         printf '%s\n' "${WOLFSSL_OPTIONS[@]}" "${WOLFSSL_DEFINES[@]}" build-4
-        cat "$here/wolfssl-ca-names.patch"
+        cat "${WOLFSSL_PATCHES[@]/#/$here/}"
     } | sha256sum | cut -c1-12
 }
 
@@ -146,7 +149,7 @@ check_sha256() {
 }
 
 build_wolfssl() {
-    local prefix=$1 tarball=$2 work src
+    local prefix=$1 tarball=$2 work src patch
     work=$(mktemp -d)
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
@@ -169,8 +172,9 @@ int sallyport_random_block(unsigned char *out, unsigned int len);
 const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len);
 #endif
 X
-    # Names of CAs in CertificateRequest: the library has them only together with 40 KB more for each session.
-    patch -s -F0 -p1 -d "$src" < "$here/wolfssl-ca-names.patch" || die "wolfSSL is not as the patch expects it"
+    for patch in "${WOLFSSL_PATCHES[@]}"; do
+        patch -s -F0 -p1 -d "$src" < "$here/$patch" || die "wolfSSL is not as $patch expects it"
+    done
     say "building wolfSSL in $work (about a minute)"
     (
         cd "$src"
