@@ -38,7 +38,7 @@ WOLFSSL_DEFINES=(
 )
 
 # What we change in it, in this order; each is explained in deploy/README.md. meson.build has them, too.
-WOLFSSL_PATCHES=(wolfssl-ca-names.patch wolfssl-rdn.patch)
+WOLFSSL_PATCHES=(wolfssl-ca-names.patch wolfssl-peer-key.patch)
 
 BUILD_PACKAGES=(
     gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
