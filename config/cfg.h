@@ -121,7 +121,7 @@ struct cfg_trust {
     const char *ocsp_url;
     bool ocsp_nonce;
     struct cfg_texts crl_url;
-    bool crl_from_cdp;
+    bool crl_from_cdp, crl_learn;
     uint32_t crl_refresh_ms, crl_timeout_ms; /* refresh 0: by nextUpdate */
     uint64_t crl_max_b;
     bool partial_chain, anchor_expiry;
