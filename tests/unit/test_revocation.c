@@ -387,11 +387,33 @@ static void distribution_points(void)
     }
 }
 
-#define TESTS(X)                                                                            \
-    X(lists_are_taken_of_whom_they_may)                                                     \
-    X(one_byte_less_or_another_and_it_is_none)                                              \
-    X(scopes_and_ages)                                                                      \
-    X(a_set_with_other_lists_shares_the_rest) X(lists_of_files_stay)                        \
-        X(a_delta_in_a_file_may_wait_only_where_lists_come) X(lists_of_others_are_left_out) \
-            X(distribution_points)
+/* Both have several names: one in common is enough (RFC 5280 6.3.3 (b)(2)(i)). */
+static void a_point_by_any_of_its_names(void)
+{
+    static const struct span a = SPAN_LIT(URI("\x08", "http://a")),
+                             b = SPAN_LIT(URI("\x08", "http://b")),
+                             both = SPAN_LIT(URI("\x08", "http://b") URI("\x08", "http://c")),
+                             part = SPAN_LIT(URI("\x07", "http://"));
+    static const struct span two = SPAN_LIT("\x30\x20\x30\x0e\xa0\x0c\xa0\x0a" URI(
+        "\x08", "http://a") "\x30\x0e\xa0\x0c\xa0\x0a" URI("\x08", "http://b"));
+    static const struct span reasons =
+        SPAN_LIT("\x30\x14\x30\x12\xa0\x0c\xa0\x0a" URI("\x08", "http://a") "\x81\x02\x01\x02");
+
+    T_OK(crl_point_named(two, a) && crl_point_named(two, b) && crl_point_named(two, both));
+    T_OK(!crl_point_named(two, part) && !crl_point_named(two, SPAN_NONE));
+    T_OK(!crl_point_named(SPAN_NONE, a) && !crl_point_named(SPAN_NONE, SPAN_NONE));
+    T_OK(!crl_point_named(reasons, a)); /* for these reasons only: the others would go unnoticed */
+    for (size_t len = 0; len < two.len; len++)
+        T_OK(!crl_point_named(span_first(two, len), a));
+    for (size_t len = 0; len < b.len; len++)
+        T_OK(!crl_point_named(two, span_first(b, len)));
+}
+
+#define TESTS(X)                                                               \
+    X(lists_are_taken_of_whom_they_may)                                        \
+    X(one_byte_less_or_another_and_it_is_none)                                 \
+    X(scopes_and_ages)                                                         \
+    X(a_set_with_other_lists_shares_the_rest)                                  \
+    X(lists_of_files_stay) X(a_delta_in_a_file_may_wait_only_where_lists_come) \
+        X(lists_of_others_are_left_out) X(distribution_points) X(a_point_by_any_of_its_names)
 T_MAIN("revocation", TESTS)
