@@ -111,6 +111,12 @@ struct cfg_control {
     bool telemetry;
 };
 
+struct cfg_fetch {
+    struct cfg_node node;
+    const char *ca, *proxy; /* NULL: none */
+    struct cfg_texts direct;
+};
+
 struct cfg_trust {
     struct cfg_node node;
     const char *name;
@@ -278,6 +284,7 @@ struct cfg {
         uint32_t n;
     } ports;
     struct cfg_ip *ip;
+    struct cfg_fetch *fetch;
     struct cfg_tcp *tcp;
     struct cfg_texts dpdk_args;
     struct cfg_control *control;
