@@ -229,8 +229,7 @@ bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cer
         (c->cas_only && !cert->is_ca))
         return false;
     /* A list for one distribution point is for certificates that name it (RFC 5280 6.3.3 (b)(2)). */
-    if (c->point.len &&
-        (!cert->crl_dp.len || !memmem(cert->crl_dp.p, cert->crl_dp.len, c->point.p, c->point.len)))
+    if (c->point.len && !crl_point_named(cert->crl_dp, c->point))
         return false;
     sha256(issuer->spki, key);
     return memcmp(key, c->signer_key, 32) == 0;

@@ -32,6 +32,15 @@ enum verdict_code path_cert_ca_usage(const struct cert *c);
 /* name_constraints.c: RFC 5280 4.2.1.10, 6.1.3 (b), (c), cumulative over all CAs of the path. */
 bool path_names_ok(const struct path *p, struct path_error *e);
 
+/* path_crl.c: RFC 5280 6.3, by the set's lists. The anchor is not asked about: nobody above it could revoke it. */
+struct path_crl {
+    int64_t this_s, next_s; /* of the oldest list that was asked; until when all hold */
+    uint16_t want;          /* bit i: there is no list for cert[i], which names one */
+};
+
+bool path_crl_ok(const struct path *p, const struct verdict_input *in, struct path_crl *l,
+                 struct path_error *e);
+
 /* path_ocsp.c: by the set's rules for OCSP, from what the table knows. */
 struct path_ocsp {
     int64_t this_s, next_s; /* of the oldest answer; until when all hold */

@@ -39,7 +39,7 @@ struct search {
     uint32_t target; /* issuers above the leaf that are tried for now */
     bool deeper;     /* there are longer candidates */
     uint32_t best;   /* how good the best failure so far is: 0 none, 1 incomplete, 2 complete */
-    int64_t lists_this_s, lists_next_s; /* of the revocation lists that were asked */
+    struct path_crl lists;
     struct path_ocsp ocsp;
 };
 
@@ -137,42 +137,11 @@ static bool times_ok(const struct search *s, struct path_error *e)
     return true;
 }
 
-/* RFC 5280 6.3, by the set's lists. The anchor is not asked about: nobody above it could revoke it. */
-static bool revocation_ok(struct search *s, struct path_error *e)
-{
-    const struct revocation *r = trust_revocation(s->in->trust);
-    const struct revocation_rules *rules = r ? revocation_rules(r) : NULL;
-    uint32_t n = s->path.n - 1;
-
-    s->lists_next_s = INT64_MAX;
-    s->lists_this_s = 0;
-    if (!r)
-        return true;
-    if (rules->check == CRL_CHECK_LEAF && n > 1)
-        n = 1;
-    for (uint32_t i = 0; i < n; i++) {
-        struct revocation_answer a;
-
-        revocation_ask(r, s->path.cert[i + 1], s->path.cert[i], s->in->now_s, &a);
-        if (a.what == CRL_REVOKED)
-            return fail(e, VERDICT_REVOKED, i);
-        if (a.what == CRL_NO_LIST && !rules->missing_ok)
-            return fail(e, VERDICT_REVOCATION_UNKNOWN, i);
-        if (a.what == CRL_STALE && !rules->expired_ok)
-            return fail(e, VERDICT_REVOCATION_STALE, i);
-        if (a.what == CRL_GOOD && !rules->expired_ok && a.next_s < s->lists_next_s)
-            s->lists_next_s = a.next_s;
-        if (a.this_s && (!s->lists_this_s || a.this_s < s->lists_this_s))
-            s->lists_this_s = a.this_s;
-    }
-    return true;
-}
-
 static bool path_ok(struct search *s, struct path_error *e)
 {
     return structure_ok(s, e) && keys_ok(s, e) && signatures_ok(s, e) && times_ok(s, e) &&
-           path_names_ok(&s->path, e) && path_policy_ok(&s->path, e) && revocation_ok(s, e) &&
-           path_ocsp_ok(&s->path, s->in, &s->ocsp, e);
+           path_names_ok(&s->path, e) && path_policy_ok(&s->path, e) &&
+           path_crl_ok(&s->path, s->in, &s->lists, e) && path_ocsp_ok(&s->path, s->in, &s->ocsp, e);
 }
 
 /* --- the answer --- */
@@ -180,13 +149,15 @@ static bool path_ok(struct search *s, struct path_error *e)
 static void note_path(struct search *s, enum verdict_code code, uint32_t depth)
 {
     struct verdict *v = s->out;
+    bool asked = code == VERDICT_OK || code == VERDICT_REVOCATION_UNKNOWN;
 
     v->code = code;
     v->depth = (uint8_t)depth;
     v->chain_len = (uint8_t)(s->path.n - 1);
     v->path_len = (uint8_t)s->path.n;
     /* The other codes are of paths that were not asked about. */
-    v->ocsp_want = code == VERDICT_OK || code == VERDICT_REVOCATION_UNKNOWN ? s->ocsp.want : 0;
+    v->ocsp_want = asked ? s->ocsp.want : 0;
+    v->crl_want = asked ? s->lists.want : 0;
     v->ocsp_wait = s->ocsp.wait && code == VERDICT_REVOCATION_UNKNOWN;
     v->expires_s = INT64_MAX;
     v->valid_from_s = INT64_MIN;
@@ -207,11 +178,11 @@ static void until(struct search *s)
     const struct path_ocsp *o = &s->ocsp;
     struct verdict *v = s->out;
 
-    if (s->lists_next_s < v->expires_s)
-        v->expires_s = s->lists_next_s;
+    if (s->lists.next_s < v->expires_s)
+        v->expires_s = s->lists.next_s;
     if (o->next_s < v->expires_s)
         v->expires_s = o->next_s;
-    v->revocation_s = s->lists_this_s;
+    v->revocation_s = s->lists.this_s;
     if (o->this_s && (!v->revocation_s || o->this_s < v->revocation_s))
         v->revocation_s = o->this_s;
 }
@@ -221,6 +192,7 @@ static bool try_path(struct search *s)
 {
     struct path_error e = {VERDICT_OK, 0};
 
+    s->lists = (struct path_crl){.next_s = INT64_MAX};
     s->ocsp = (struct path_ocsp){.next_s = INT64_MAX};
     if (++s->paths > PATHS_MAX) {
         e.code = VERDICT_TOO_MUCH_WORK;
@@ -403,6 +375,7 @@ static void narrow(const struct verdict_input *in, struct verdict *out)
     if (only_listed || (out->code == VERDICT_OK && list && !allow_has(list, &in->chain[0]))) {
         out->code = VERDICT_NOT_LISTED;
         out->depth = 0;
+        out->crl_want = 0;
     }
 }
 

@@ -126,6 +126,22 @@ static void glue_ask(void *ctx, const struct trust *trust, const struct cert *ce
     ctr_add(&c->ctr[CORE_CTR_OCSP_ASKED], 1);
 }
 
+/* A list that nobody has: to the control side, which learns from the path where it is. */
+static bool glue_teach(void *ctx, const struct trust *trust, const struct cert *const *path,
+                       uint32_t n)
+{
+    struct core *c = (struct core *)ctx;
+    uint32_t size = crl_rec_b(path, n);
+    struct crl_rec *rec = (struct crl_rec *)ring_reserve(&c->ring, CRL_REC_KIND, size);
+
+    if (!rec)
+        return false; /* counted there */
+    crl_rec_put(rec, trust_id(trust), path, n);
+    ring_commit(&c->ring, size);
+    ctr_add(&c->ctr[CORE_CTR_LISTS_TAUGHT], 1);
+    return true;
+}
+
 /* --- life --- */
 
 static uint32_t offloads(const struct net *n)
@@ -172,6 +188,7 @@ static res make_layers(struct core *c, const struct core_args *a)
                                .requests_max = a->conns_max,
                                .backends_max = a->conns_max,
                                .bufs_max = 2 * a->conns_max};
+    struct sip_key key = rng_sip_key(&c->rng);
     struct net_up up = {c, glue_tcp, glue_icmp, glue_ahead, glue_ahead_conn};
 
     TRY(net_core_begin(c->net, &up, &c->rng, &c->log, c->now_ns));
@@ -182,6 +199,7 @@ static res make_layers(struct core *c, const struct core_args *a)
         TRY(memo_new(MEMO_ENTRIES, &c->memo));
     TRY(peers_new(PEERS_ENTRIES, PEERS_BYTES, c->memo, &c->peers));
     peers_use_ocsp(c->peers, a->ocsp, glue_ask, c);
+    peers_use_lists(c->peers, &key, glue_teach, c);
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
     tls.tickets = &c->tickets;

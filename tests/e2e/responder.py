@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from lib import PKI, RUN, TOP, Case, reconfigure, run, until
+from lib import PKI, RUN, TOP, WAIT, Case, reconfigure, run, until
 
 DIR = RUN + "/ocsp"
 PORT = 8765
@@ -124,7 +124,7 @@ def status(version, host="gw.example", more=()):
     """What openssl s_client -status says: "good", "revoked" or None for no response."""
     done = subprocess.run(["openssl", "s_client", "-connect", "10.77.0.1:443", "-servername", host, "-CAfile",
                            PKI + "/root.crt", "-status", version, *more], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=WAIT)
     text = done.stdout + done.stderr
     if "OCSP response: no response sent" in text:
         return None

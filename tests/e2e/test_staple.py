@@ -1,7 +1,6 @@
 """OCSP responses that go along with our own certificate."""
 
 import os
-import time
 import unittest
 
 from lib import PKI, RUN, TLS12, TLS13, context, counter, ctl, get, log_has, reconfigure, run, until
@@ -72,12 +71,13 @@ class Staple(ResponderCase):
         log_has("error.log", "OPER staple.missing identity=gw")
 
     def test_a_responder_that_hangs_or_is_dead_holds_nobody_up(self):
+        asked = self.responder.asked()
         self.responder.mode("hang")
         self.use(f'staple = true; staple_url = "{URL}";')
-        begin = time.monotonic()
+        until(lambda: self.responder.asked() > asked)
         for v in BOTH:
             self.assertEqual(status(v), None)
-        self.assertLess(time.monotonic() - begin, 5)
+        self.assertEqual(entry()["failures"], 0)  # it is still being waited for
         reconfigure(lambda _: self.old)
         self.responder.stop()
         self.responder.mode("good")
@@ -113,11 +113,11 @@ class Staple(ResponderCase):
         self.assertEqual([status(v) for v in BOTH], ["good", "good"])
         first = entry()["good_until"]
         make("-nmin", "90")  # another one is taken without a word
-        until(lambda: entry()["good_until"] != first, 15)
+        until(lambda: entry()["good_until"] != first)
         self.assertEqual(status("-tls1_3"), "good")
         with open(file, "wb") as f:
             f.write(b"no response")
-        until(lambda: entry()["failures"], 15)
+        until(lambda: entry()["failures"])
         self.assertEqual(status("-tls1_3"), "good")  # the last good one, as long as it lasts
 
     def test_must_staple(self):

@@ -53,16 +53,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (r && size >= 2 + ca_b) {
         ca = span_of(data + 2, ca_b);
         if (IS_OK(trust_from_der("fuzz", &ca, 1, NULL, 0, false, r, &t))) {
-            const struct trust *signers = t;
+            const struct trust *sets = t;
+            struct revocation_signers signers = {&sets, 1, NULL, 0};
 
-            if (IS_OK(revocation_read(&signers, 1, span_of(data + 2 + ca_b, size - 2 - ca_b), &why,
+            if (IS_OK(revocation_read(&signers, span_of(data + 2 + ca_b, size - 2 - ca_b), &why,
                                       lists, LISTS_MAX, &n)))
                 FUZZ_MUST(n > 0 && n <= LISTS_MAX);
             else
                 FUZZ_MUST(n == 0 && why.len);
             use(t, lists, n);
             ask(t, lists, n, r);
-            FUZZ_MUST(IS_OK(trust_with_lists(t, lists, n, &with)));
+            FUZZ_MUST(IS_OK(trust_with_lists(t, lists, n, NULL, 0, &with)));
             trust_unref(with);
             while (n)
                 crl_unref(lists[--n]);

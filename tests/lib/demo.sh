@@ -33,6 +33,10 @@ demo_up() {
 demo_odd() {
     ip netns exec "$NS_WEB" /usr/bin/python3 "$top/tests/e2e/odd.py" 10.77.0.11 8001 > "$run/odd.log" 2>&1 &
     helpers+=($!)
+    for _ in $(seq 300); do
+        ! ip netns exec "$NS_WEB" nc -z 10.77.0.11 8001 || break
+        sleep 0.1
+    done
 }
 
 # The client's end of the bridge becomes the path's: bench-path br-client fwd0, in NS_NET, carries the frames.
