@@ -24,7 +24,7 @@ WOLFSSL_OPTIONS=(
     --enable-intelasm --enable-sp=yes --enable-sp-asm --enable-aesgcm=small
     --enable-sni --enable-alpn --enable-session-ticket --enable-maxfragment
     --enable-ocsp --enable-ocspstapling --enable-crl --enable-certext
-    --enable-pkcallbacks --enable-cert-setup-cb
+    --enable-pkcallbacks --enable-cert-setup-cb --enable-postauth
     --enable-ed25519 --enable-curve25519 --enable-mlkem
     --enable-harden --disable-oldtls --disable-dh --disable-hashdrbg --disable-sys-ca-certs
 )
@@ -36,9 +36,6 @@ WOLFSSL_DEFINES=(
     -DWOLFSSL_TLS13_NO_PEEK_HANDSHAKE_DONE -DWOLFSSL_MLKEM_DYNAMIC_KEYS
     -DNO_ED25519_CLIENT_AUTH
 )
-
-# What we change in it, in this order; each is explained in deploy/README.md. meson.build has them, too.
-WOLFSSL_PATCHES=(wolfssl-ca-names.patch wolfssl-peer-key.patch)
 
 BUILD_PACKAGES=(
     gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
@@ -72,7 +69,7 @@ cache_dir() {
 wolfssl_key() {
     {
         printf '%s\n' "${WOLFSSL_OPTIONS[@]}" "${WOLFSSL_DEFINES[@]}" build-4
-        cat "${WOLFSSL_PATCHES[@]/#/$here/}"
+        cat "$here"/wolfssl-*.patch
     } | sha256sum | cut -c1-12
 }
 
@@ -149,7 +146,7 @@ check_sha256() {
 }
 
 build_wolfssl() {
-    local prefix=$1 tarball=$2 work src patch
+    local prefix=$1 tarball=$2 work src change
     work=$(mktemp -d)
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
@@ -172,8 +169,8 @@ int sallyport_random_block(unsigned char *out, unsigned int len);
 const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len);
 #endif
 X
-    for patch in "${WOLFSSL_PATCHES[@]}"; do
-        patch -s -F0 -p1 -d "$src" < "$here/$patch" || die "wolfSSL is not as $patch expects it"
+    for change in "$here"/wolfssl-*.patch; do # what each is for: README.md
+        patch -s -F0 -p1 -d "$src" < "$change" || die "wolfSSL is not as $change expects it"
     done
     say "building wolfSSL in $work (about a minute)"
     (
