@@ -67,7 +67,7 @@ struct chain {
     uint32_t n;
 };
 
-static bool chain_load(struct chain *c, const char *file, struct report *r)
+static bool chain_load(struct chain *c, const char *file, uint32_t max, struct report *r)
 {
     struct pem_block *blocks;
     size_t n;
@@ -81,9 +81,10 @@ static bool chain_load(struct chain *c, const char *file, struct report *r)
 
         if (blocks[i].label.len && !span_eq(blocks[i].label, SPAN_LIT("CERTIFICATE")))
             continue;
-        if (c->n == CERTS_MAX) {
-            report_add(r, REPORT_ERROR, file, blocks[i].line, NULL, "more than %d certificates",
-                       CERTS_MAX);
+        if (c->n == max) {
+            report_add(r, REPORT_ERROR, file, blocks[i].line,
+                       max < CERTS_MAX ? "no more can be sent; put CAs into --intermediates" : NULL,
+                       "more than %u certificates", max);
             return false;
         }
         if (!IS_OK(cert_parse(blocks[i].der, &c->certs[c->n++], &why))) {
@@ -244,7 +245,7 @@ static int inspect(const char *file, bool json, struct report *r)
     static struct chain c;
     json_t *list;
 
-    if (!chain_load(&c, file, r)) {
+    if (!chain_load(&c, file, CERTS_MAX, r)) {
         arena_fini(&c.arena);
         return USAGE;
     }
@@ -367,7 +368,7 @@ static const char *treatment(const struct verify *v, enum verdict_code code)
 static json_t *judge(const struct verify *v, const struct chain *c)
 {
     struct verdict_input in = {.chain = c->certs,
-                               .chain_len = c->n < CERT_CHAIN_MAX ? c->n : CERT_CHAIN_MAX,
+                               .chain_len = c->n,
                                .trust = v->trust,
                                .now_s = v->at_s,
                                .purpose = v->server ? VERDICT_FOR_SERVER : VERDICT_FOR_CLIENT,
@@ -473,7 +474,7 @@ static int verify(int argc, char **argv, bool json, struct report *r)
         return USAGE;
     }
     if (IS_OK(wolf_init()) && (v.config ? by_config(&v, r) : by_files(&v, r)) &&
-        chain_load(&c, v.chain, r))
+        chain_load(&c, v.chain, CERT_CHAIN_MAX, r))
         code = print_answer(judge(&v, &c), json);
     trust_unref(v.trust);
     cfg_free(v.cfg);
