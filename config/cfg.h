@@ -161,6 +161,7 @@ struct cfg_client_cert {
     struct cfg_texts ca_name_files;
     struct cfg_refs trust; /* sorted, each once */
     int32_t max_depth;
+    bool post_handshake;
 };
 
 struct cfg_respond {
@@ -255,7 +256,7 @@ struct cfg_upstream {
 
 struct cfg_limits {
     struct cfg_node node;
-    uint32_t line_b, field_b, head_b, headers, requests_per_conn, conns;
+    uint32_t line_b, field_b, head_b, headers, requests_per_conn, conns, late_body_b;
 };
 
 struct cfg_timeouts {

@@ -20,6 +20,7 @@ static void scalars(struct build *b)
                                      .head_b = l->head_b,
                                      .headers = l->headers,
                                      .field_b = l->field_b,
+                                     .late_body_b = l->late_body_b,
                                      .requests_per_conn = l->requests_per_conn,
                                      .conns = l->conns ? l->conns : c->memory->connections};
     s->timeouts = (struct snap_timeouts){.handshake_ms = t->handshake_ms,

@@ -44,6 +44,7 @@ struct snap_client_cert {
     uint32_t trust;                       /* index into snap.trusts, SNAP_NONE: no trust at all */
     int max_depth;                        /* Apache's counting; -1: no limit of ours */
     bool asked; /* CertificateRequest is sent: this mode or a location's asks for it */
+    bool late;  /* of clients that can be asked later: when a request needs it */
 };
 
 enum snap_location_kind { SNAP_LOC_PREFIX, SNAP_LOC_EXACT };
@@ -128,6 +129,7 @@ struct snap_upstream {
 
 struct snap_limits {
     uint32_t line_b, head_b, headers, field_b; /* requests; the same bounds for responses */
+    uint32_t late_body_b; /* taken in while a client answers the question for its certificate */
     uint32_t requests_per_conn;                /* 0: no limit */
     uint32_t conns;                            /* client connections per core; more are refused */
 };

@@ -16,6 +16,7 @@ enum {
     EXT_TICKET = 35,
     EXT_PSK = 41,
     EXT_VERSIONS = 43,
+    EXT_POST_AUTH = 49, /* RFC 8446 4.2.6 */
     EXT_RENEG = 0xff01, /* RFC 5746 3.2 */
 };
 
@@ -146,6 +147,9 @@ static bool take_extension(uint16_t type, struct span body, struct hello *out)
         return take_list(body, &out->groups);
     case EXT_ALPN:
         return take_alpn(body, out);
+    case EXT_POST_AUTH:
+        out->post_auth = body.len == 0;
+        return out->post_auth;
     case EXT_RENEG:
         out->reneg = true;
         return true;

@@ -34,6 +34,7 @@ struct hello {
     bool has_alpn;
     bool reneg;      /* RFC 5746, by extension or by suite */
     bool has_ticket; /* session_ticket or pre_shared_key comes along */
+    bool post_auth; /* post_handshake_auth: can be asked for a certificate later (RFC 8446 4.2.6) */
 };
 
 /**

@@ -145,6 +145,8 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
     c->asked = s->ask_cert;
     c->identity = s->identity_count ? s->identities[identity] : NULL;
     c->secure_reneg = h->reneg;
+    if (s->ask_late && h->post_auth && h->tls13 && s->max >= TLS_1_3)
+        c->late = TLS_LATE_MAY;
     c->sni_hash = h->has_name ? snap_name_hash(span_str(h->name)) : 0;
     if (!tls_conn_begin(c, tls_profile_ctx(host->tls, c->core->args.core, identity)) ||
         (alpn && wolfSSL_UseALPN(c->ssl, (char *)(uintptr_t)alpn, (unsigned)strlen(alpn),
@@ -152,6 +154,8 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
         refuse(c, ALERT_INTERNAL_ERROR, TLS_WHY_NO_MEMORY);
         return false;
     }
+    if (c->late)
+        tls_session_ask_late(c->ssl);
     c->state = TLS_ST_HANDSHAKE;
     return true;
 }
