@@ -268,8 +268,11 @@ static void retire(struct ctl *c, struct gen *g)
 /* From here on `next`, of the last build(), is in force, or it cannot be told which one is. */
 res ctl_put_in_force(struct ctl *c, struct gen *next, struct report *report)
 {
-    res r = publish(c, next, report);
+    res r;
 
+    c->coming = next;
+    r = publish(c, next, report);
+    c->coming = NULL;
     if (!IS_OK(r)) {
         next->pinned = true; /* some core may read it until a later one is adopted by all */
         retire(c, next);
