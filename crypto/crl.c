@@ -221,6 +221,22 @@ int64_t crl_this_s(const struct crl *c)
 
 /* --- asking --- */
 
+/* As the list has them: without zeros in front. */
+static struct span plain(struct span serial)
+{
+    while (serial.len > 1 && serial.p[0] == 0)
+        serial = span_from(serial, 1);
+    return serial;
+}
+
+/* The filter of a large list is in no cache near: its word is on its way while the signer's key is looked at. */
+static void fetch_ahead(const struct crl *c, struct span serial)
+{
+    serial = plain(serial);
+    if (serial.len <= CRL_SERIAL_MAX_B)
+        __builtin_prefetch(word_of(c, hash_of(c, serial.p, serial.len)));
+}
+
 bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cert *cert)
 {
     uint8_t key[32];
@@ -231,6 +247,7 @@ bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cer
     /* A list for one distribution point is for certificates that name it (RFC 5280 6.3.3 (b)(2)). */
     if (c->point.len && !crl_point_named(cert->crl_dp, c->point))
         return false;
+    fetch_ahead(c, cert->serial);
     sha256(issuer->spki, key);
     return memcmp(key, c->signer_key, 32) == 0;
 }
@@ -240,8 +257,7 @@ static const struct crl_entry *find(const struct crl *c, struct span serial)
     uint64_t hash, bits;
     uint32_t b;
 
-    while (serial.len > 1 && serial.p[0] == 0)
-        serial = span_from(serial, 1);
+    serial = plain(serial);
     if (serial.len > CRL_SERIAL_MAX_B)
         return NULL;
     hash = hash_of(c, serial.p, serial.len);
