@@ -10,7 +10,7 @@
 #include "base/span.h"
 
 #define CERT_DER_MAX   16384 /* a certificate larger than this is not parsed */
-#define CERT_CHAIN_MAX 10    /* certificates that a peer may send */
+#define CERT_CHAIN_MAX 9     /* certificates that a peer may send: the library takes no more */
 
 enum cert_key { CERT_KEY_OTHER, CERT_KEY_RSA, CERT_KEY_EC, CERT_KEY_ED25519 };
 enum cert_curve { CERT_CURVE_OTHER, CERT_CURVE_P256, CERT_CURVE_P384, CERT_CURVE_P521 };

@@ -11,6 +11,9 @@
 
 #include <stdlib.h>
 
+_Static_assert(CERT_CHAIN_MAX == MAX_CHAIN_DEPTH,
+               "what is judged can be sent, and the other way round");
+
 #define LIST_B 1024 /* a colon-separated list handed to wolfSSL */
 
 struct tls_profile {

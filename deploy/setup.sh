@@ -37,7 +37,6 @@ WOLFSSL_DEFINES=(
     -DNO_ED25519_CLIENT_AUTH
 )
 
-
 BUILD_PACKAGES=(
     gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
     libdpdk-dev libconfig-dev libjansson-dev libcunit1-dev libcurl4-gnutls-dev

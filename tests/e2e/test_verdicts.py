@@ -126,6 +126,9 @@ def odd():
             yield rules.Case("odd", "", title + ", above another", None, [pki.leaf("l", between), between, ca], [top])
     three = rsa.generate_private_key(3, 2048)
     yield rules.Case("odd", "", "RSA with exponent 3", None, [pki.leaf("l", ca, own_key=three), ca], [top])
+    for n in (9, 10):  # one more than the handshake takes
+        yield rules.Case("odd", "", f"{n} certificates", None,
+                         [pki.leaf("l", ca)] + [pki.root(f"X{k}") for k in range(n - 2)] + [ca], [top])
     own = pki.Cert("own", eku=(pki.SSL_CLIENT,), ku=("key_cert_sign",))
     yield rules.Case("odd", "", "self-signed, may sign certificates and nothing else", None, [own], [own])
 
