@@ -2,9 +2,9 @@
  * so: our TCP stack behind the socket calls that packetdrill's scripts make, in virtual time. One lock; time
  * goes on only where packetdrill waits: in usleep, gettimeofday, for a packet, and in a call that blocks.
  *
- *   so.c    the table, time, blocking      net.c   packets in and out
+ *   so.c    time, blocking, settings       net.c   packets in and out
  *   sock.c  sockets: life and state        io.c    bytes, readiness        opt.c   options, TCP_INFO
- *   hook.c  the one call that goes past the table
+ *   so_table.c  the table                  hook.c  the one call that goes past it
  */
 #ifndef SALLYPORT_TESTS_PACKETDRILL_SO_H
 #define SALLYPORT_TESTS_PACKETDRILL_SO_H
@@ -20,6 +20,7 @@
 #define SO_BACKLOG  64
 #define SO_PACKETS  4096
 #define SO_PACKET_B 66000
+#define SO_LOOK_NS  1000 /* what asking for the time costs */
 
 enum sock_kind {
     SOCK_FREE,
@@ -83,6 +84,8 @@ struct so {
 };
 
 /* so.c */
+/* With the words of --so_flags. Ends the process when it cannot be made. */
+struct so *so_new(const char *text);
 /* With the first socket: what the host's sysctls say of time stamps, SACK, scaling, ECN, retries. */
 void so_settings(struct so *so);
 void so_turn_begin(struct so *so);
