@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from cryptography.x509.oid import NameOID as N
 from cryptography.x509.oid import ObjectIdentifier as Oid
 
-from lib import BUILD, PKI, RUN, TLS12, TLS13, Case, Reader, reconfigure, run, tcp, until
+from lib import BUILD, PKI, RUN, TLS12, TLS13, WAIT, Case, Reader, reconfigure, run, tcp, until
 
 HOST = "views.example"
 APACHE = ("127.0.0.1", 9443)
@@ -36,7 +36,7 @@ DAY = datetime.timedelta(days=1)
 ATTRIBUTES = ["C", "ST", "SP", "L", "O", "OU", "OU_0", "OU_1", "OU_2", "CN", "CN_1", "T", "I", "G", "S", "D", "UID", "Email",
               "CN_RAW", "O_RAW", "OU_1_RAW"]
 OF_CERT = ["M_VERSION", "M_SERIAL", "S_DN", "I_DN", "V_START", "V_END", "V_REMAIN", "A_SIG", "A_KEY", "CERT"]
-APACHES = (["HTTPS", "SSL_PROTOCOL", "SSL_CIPHER_EXPORT", "SSL_COMPRESS_METHOD", "SSL_SESSION_RESUMED", "SSL_TLS_SNI",
+APACHES = (["SSL_SRP_USER", "SSL_SRP_USERINFO", "HTTPS", "SSL_PROTOCOL", "SSL_CIPHER_EXPORT", "SSL_COMPRESS_METHOD", "SSL_SESSION_RESUMED", "SSL_TLS_SNI",
             "SSL_SECURE_RENEG", "SSL_CLIENT_VERIFY", "SSL_CLIENT_CERT_RFC4523_CEA", "SSL_CLIENT_CERT_CHAIN_0",
             "SSL_CLIENT_CERT_CHAIN_1"] +
            [f"SSL_{side}_{v}" for side in ("CLIENT", "SERVER") for v in OF_CERT] +
@@ -51,7 +51,7 @@ OURS = ["client.fp_sha1", "client.fp_sha256", "client.spki_sha256", "client.seri
         "client.subject:2.5.4.97", "client.qc_statements", "client.qc_types", "client.psd2_roles", "client.psd2_nca_name",
         "client.psd2_nca_id", "client.ext:1.3.6.1.4.1.99999.1", "client.ext:1.3.6.1.4.1.99999.2", "client.aki", "client.ski",
         "client.key_bits", "client.subject_legacy", "client.issuer_legacy", "SSL_SESSION_ID", "SSL_CLIENT_B64CERT",
-        "server.fp_sha256"]
+        "server.fp_sha256", "tls_group", "tls_sigalg", "tls_server_sigalg", "ja4", "verdict", "chain_len", "ca_name"]
 LOGGED = ["SSL_CLIENT_S_DN", "SSL_CLIENT_I_DN", "SSL_CLIENT_S_DN_CN", "SSL_CLIENT_S_DN_OU_1", "SSL_CLIENT_M_SERIAL",
           "SSL_PROTOCOL", "SSL_SESSION_RESUMED", "SSL_CLIENT_V_END", "SSL_CLIENT_CERT"]
 
@@ -183,8 +183,11 @@ def header(i):
     return f"X-V-{i}"
 
 
+def headers_of(names):
+    return ",\n".join('{ name = "%s"; value = "%%{%s}s"; }' % (header(i), n) for i, n in enumerate(names))
+
+
 def our_config(names, more=""):
-    headers = ",\n".join('{ name = "%s"; value = "%%{%s}s"; }' % (header(i), n) for i, n in enumerate(names))
     return """  {
     name = "%s";
     identities = [ "gw" ];
@@ -194,7 +197,7 @@ def our_config(names, more=""):
       %s
     );
   },
-""" % (HOST, headers, more)
+""" % (HOST, headers_of(names), more)
 
 
 RULES = """,
@@ -292,7 +295,7 @@ def seen(s, names):
 
 
 def ask_apache(ctx, path="/", session=None):
-    with ctx.wrap_socket(socket.create_connection(APACHE, 10), server_hostname=HOST, session=session) as s:
+    with ctx.wrap_socket(socket.create_connection(APACHE, WAIT), server_hostname=HOST, session=session) as s:
         s.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         data = b""
         while b"\r\n\r\n" not in data:
