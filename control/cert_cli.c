@@ -1,12 +1,10 @@
 #include "control/cert_cli.h"
 
 #include "config/cfg.h"
-#include "control/cmd.h"
+#include "control/cert_ocsp.h"
+#include "control/cert_text.h"
 #include "control/gen_parts.h"
-#include "crypto/der.h"
 #include "crypto/pem.h"
-#include "crypto/sig.h"
-#include "crypto/verdict.h"
 #include "crypto/wolf.h"
 
 #include <getopt.h>
@@ -21,16 +19,19 @@ enum { GOOD = 0, REFUSED = 1, USAGE = 2 };
 
 void cert_cli_usage(FILE *f)
 {
-    fputs("\n  cert inspect FILE         what stands in its certificates\n"
-          "  cert verify --config FILE --host NAME [--path PATH] [--at TIME] CHAIN\n"
-          "                            what a client with this chain would get\n"
-          "  cert verify --anchors FILE [--intermediates FILE] [--purpose client|server] [--name "
-          "NAME]\n"
-          "              [--crl FILE] [--crl-check leaf|chain] [--max-depth N] [--partial-chain] "
-          "[--at TIME] CHAIN\n"
-          "                            the verdict alone. TIME: seconds since 1970, or "
-          "2026-11-21T12:00:00Z\n",
-          f);
+    fputs(
+        "\n  cert inspect FILE         what stands in its certificates\n"
+        "  cert verify --config FILE --host NAME [--path PATH] [--ocsp FILE]... [--at TIME] CHAIN\n"
+        "                            what a client with this chain would get\n"
+        "  cert verify --anchors FILE [--intermediates FILE] [--purpose client|server] [--name "
+        "NAME]\n"
+        "              [--crl FILE] [--crl-check leaf|chain] [--ocsp FILE]... [--ocsp-check "
+        "leaf|chain]\n"
+        "              [--max-depth N] [--partial-chain] [--at TIME] CHAIN\n"
+        "                            the verdict alone. TIME: seconds since 1970, or "
+        "2026-11-21T12:00:00Z;\n"
+        "                            --ocsp: a response, DER, as if the responder had given it\n",
+        f);
 }
 
 static void print_report(const struct report *r)
@@ -41,22 +42,6 @@ static void print_report(const struct report *r)
         report_line(&r->entries[i], line, sizeof(line));
         fprintf(stderr, "%s\n", line);
     }
-}
-
-static json_t *text_of(const struct sb *s)
-{
-    return cmd_text(s->p, s->len);
-}
-
-static json_t *day(int64_t t)
-{
-    char text[32];
-    time_t sec = (time_t)t;
-    struct tm tm;
-
-    gmtime_r(&sec, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    return json_string(text);
 }
 
 /* --- reading --- */
@@ -98,94 +83,6 @@ static bool chain_load(struct chain *c, const char *file, uint32_t max, struct r
 }
 
 /* --- inspect --- */
-
-static json_t *san_list(const struct cert *c)
-{
-    static const char *const kinds[] = {"other", "email", "dns", "x400", "dir",
-                                        "edi",   "uri",   "ip",  "rid"};
-    struct span it = c->san, value;
-    json_t *list = json_array();
-    enum cert_san_kind kind;
-
-    while (cert_san_next(&it, &kind, &value)) {
-        char text[1024];
-        struct sb s = sb_of(text, sizeof(text));
-
-        sb_str(&s, (size_t)kind < ARRAY_LEN(kinds) ? kinds[kind] : "other");
-        sb_char(&s, ':');
-        if (kind == CERT_SAN_DIR)
-            cert_name_text(&s, value);
-        else if (kind == CERT_SAN_IP || kind == CERT_SAN_OTHER)
-            sb_hex(&s, value);
-        else
-            sb_put(&s, value);
-        json_array_append_new(list, text_of(&s));
-    }
-    return list;
-}
-
-static json_t *words(uint32_t bits, const char *const *names, size_t n)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < n; i++) {
-        if (bits >> i & 1)
-            json_array_append_new(list, json_string(names[i]));
-    }
-    return list;
-}
-
-static void put_text(json_t *o, const char *key, void (*write)(struct sb *, struct span),
-                     struct span in)
-{
-    char text[4096];
-    struct sb s = sb_of(text, sizeof(text));
-
-    write(&s, in);
-    json_object_set_new(o, key, text_of(&s));
-}
-
-static json_t *describe(const struct cert *c)
-{
-    static const char *const keys[] = {"other", "RSA", "EC", "Ed25519"};
-    static const char *const sigs[] = {"other", "RSA", "RSA-PSS", "ECDSA", "Ed25519"};
-    static const char *const hashes[] = {"other",   "MD5",     "SHA-1",   "SHA-224",
-                                         "SHA-256", "SHA-384", "SHA-512", "none"};
-    static const char *const usages[] = {"digitalSignature", "nonRepudiation", "keyEncipherment",
-                                         "dataEncipherment", "keyAgreement",   "keyCertSign",
-                                         "cRLSign"};
-    static const char *const ekus[] = {"any", "serverAuth", "clientAuth", "OCSPSigning"};
-    json_t *o = json_object();
-    uint8_t fp[32];
-
-    put_text(o, "subject", cert_name_text, c->subject);
-    put_text(o, "issuer", cert_name_text, c->issuer);
-    put_text(o, "serial", cert_serial_text, c->serial);
-    json_object_set_new(o, "version", json_integer(c->version));
-    json_object_set_new(o, "not_before", day(c->not_before_s));
-    json_object_set_new(o, "not_after", day(c->not_after_s));
-    json_object_set_new(o, "key", json_sprintf("%s %u", keys[c->key_type], c->key_bits));
-    json_object_set_new(o, "signature",
-                        json_sprintf("%s %s", sigs[c->sig_alg], hashes[c->sig_hash]));
-    json_object_set_new(o, "ca", json_boolean(c->is_ca));
-    if (c->path_len >= 0)
-        json_object_set_new(o, "path_len", json_integer(c->path_len));
-    if (c->ext & CERT_EXT_KEY_USAGE)
-        json_object_set_new(o, "key_usage", words(c->key_usage, usages, ARRAY_LEN(usages)));
-    if (c->ext & CERT_EXT_EKU)
-        json_object_set_new(o, "extended_key_usage", words(c->eku, ekus, ARRAY_LEN(ekus)));
-    if (c->san.len)
-        json_object_set_new(o, "names", san_list(c));
-    if (c->ext & CERT_EXT_UNKNOWN_CRITICAL)
-        put_text(o, "unknown_critical", der_oid_text, c->unknown_critical_oid);
-    put_text(o, "subject_key_id", sb_hex, c->ski);
-    put_text(o, "authority_key_id", sb_hex, c->aki);
-    sha256(c->der, fp);
-    put_text(o, "sha256", sb_hex, span_of(fp, sizeof(fp)));
-    sha256(c->spki, fp);
-    put_text(o, "spki_sha256", sb_hex, span_of(fp, sizeof(fp)));
-    return o;
-}
 
 static void print_value(const json_t *v)
 {
@@ -251,7 +148,7 @@ static int inspect(const char *file, bool json, struct report *r)
     }
     list = json_array();
     for (uint32_t i = 0; i < c.n; i++)
-        json_array_append_new(list, describe(&c.certs[i]));
+        json_array_append_new(list, cert_describe(&c.certs[i]));
     arena_fini(&c.arena);
     return print_answer(json_pack("{s:b,s:o}", "ok", 1, "certificates", list), json);
 }
@@ -260,7 +157,8 @@ static int inspect(const char *file, bool json, struct report *r)
 
 struct verify {
     const char *config, *host, *path, *anchors, *intermediates, *name, *chain, *crl;
-    bool server, partial, leaf_only;
+    bool server, partial, leaf_only, ocsp_chain;
+    struct cert_ocsp ocsp;
     int max_depth;
     int64_t at_s;
     /* of a configuration */
@@ -348,6 +246,9 @@ static bool by_files(struct verify *v, struct report *r)
         .anchor_expiry = true,
         .crl_files = &v->crl,
         .crl_count = v->crl != NULL,
+        .ocsp = {.check = v->ocsp.n == 0  ? OCSP_CHECK_OFF
+                          : v->ocsp_chain ? OCSP_CHECK_CHAIN
+                                          : OCSP_CHECK_LEAF},
         .crl_rules = {v->leaf_only ? CRL_CHECK_LEAF : CRL_CHECK_CHAIN, false, false}};
 
     return IS_OK(trust_load(&src, r, &v->trust));
@@ -365,7 +266,8 @@ static const char *treatment(const struct verify *v, enum verdict_code code)
     return bad[v->rules->on_bad];
 }
 
-static json_t *judge(const struct verify *v, const struct chain *c)
+/* NULL: it cannot be judged. */
+static json_t *judge(struct verify *v, const struct chain *c, struct report *r)
 {
     struct verdict_input in = {.chain = c->certs,
                                .chain_len = c->n,
@@ -381,6 +283,8 @@ static json_t *judge(const struct verify *v, const struct chain *c)
     json_t *o;
 
     verdict_judge(&in, &out);
+    if (v->ocsp.n && !cert_ocsp_judge(&v->ocsp, &in, &out, r))
+        return NULL;
     if (out.code == VERDICT_OK && v->name &&
         !verdict_name_matches(&c->certs[0], span_str(v->name))) {
         out.code = VERDICT_NAME_MISMATCH;
@@ -388,18 +292,20 @@ static json_t *judge(const struct verify *v, const struct chain *c)
     }
     verdict_explain(&s, &out, &in);
     o = json_pack("{s:b,s:s,s:o,s:i,s:i,s:i,s:i}", "ok", out.code == VERDICT_OK, "verdict",
-                  verdict_name(out.code), "text", text_of(&s), "depth", out.depth, "chain_length",
+                  verdict_name(out.code), "text", cert_json(&s), "depth", out.depth, "chain_length",
                   out.chain_len, "tls_alert", verdict_alert(out.code), "signature_checks",
                   out.work);
     if (out.anchor >= 0 && trust_entry_at(v->trust, (uint32_t)out.anchor))
-        put_text(o, "anchor", cert_name_text,
-                 trust_entry_at(v->trust, (uint32_t)out.anchor)->cert.subject);
-    if (v->trust && trust_ocsp(v->trust)->check != OCSP_CHECK_OFF)
+        cert_put_text(o, "anchor", cert_name_text,
+                      trust_entry_at(v->trust, (uint32_t)out.anchor)->cert.subject);
+    if (v->ocsp.said)
+        json_object_set(o, "ocsp", v->ocsp.said);
+    else if (v->trust && trust_ocsp(v->trust)->check != OCSP_CHECK_OFF)
         json_object_set_new(o, "ocsp", json_string("not asked here"));
     if (out.revocation_s)
-        json_object_set_new(o, "revocation_list_of", day(out.revocation_s));
+        json_object_set_new(o, "revocation_list_of", cert_day(out.revocation_s));
     if (out.code == VERDICT_OK)
-        json_object_set_new(o, "good_until", day(out.expires_s));
+        json_object_set_new(o, "good_until", cert_day(out.expires_s));
     if (v->rules)
         json_object_set_new(o, "client_gets", json_string(treatment(v, out.code)));
     return o;
@@ -431,6 +337,8 @@ static bool read_options(int argc, char **argv, struct verify *v)
                                             {"partial-chain", no_argument, NULL, 'r'},
                                             {"crl", required_argument, NULL, 'l'},
                                             {"crl-check", required_argument, NULL, 'k'},
+                                            {"ocsp", required_argument, NULL, 'o'},
+                                            {"ocsp-check", required_argument, NULL, 's'},
                                             {"at", required_argument, NULL, 't'},
                                             {NULL, 0, NULL, 0}};
     const char **const texts[256] = {
@@ -447,6 +355,12 @@ static bool read_options(int argc, char **argv, struct verify *v)
         } else if (o == 'k') {
             v->leaf_only = strcmp(optarg, "leaf") == 0;
             good &= v->leaf_only || strcmp(optarg, "chain") == 0;
+        } else if (o == 's') {
+            v->ocsp_chain = strcmp(optarg, "chain") == 0;
+            good &= v->ocsp_chain || strcmp(optarg, "leaf") == 0;
+        } else if (o == 'o') {
+            good &= v->ocsp.n < CERT_OCSP_MAX;
+            v->ocsp.files[v->ocsp.n++ % CERT_OCSP_MAX] = optarg;
         } else if (o == 'd') {
             v->max_depth = atoi(optarg);
         } else if (o == 'r') {
@@ -467,6 +381,7 @@ static int verify(int argc, char **argv, bool json, struct report *r)
 {
     struct verify v = {.max_depth = -1, .at_s = (int64_t)time(NULL)};
     static struct chain c;
+    json_t *answer = NULL;
     int code = USAGE;
 
     if (!read_options(argc, argv, &v)) {
@@ -475,7 +390,10 @@ static int verify(int argc, char **argv, bool json, struct report *r)
     }
     if (IS_OK(wolf_init()) && (v.config ? by_config(&v, r) : by_files(&v, r)) &&
         chain_load(&c, v.chain, CERT_CHAIN_MAX, r))
-        code = print_answer(judge(&v, &c), json);
+        answer = judge(&v, &c, r);
+    if (answer)
+        code = print_answer(answer, json);
+    cert_ocsp_fini(&v.ocsp);
     trust_unref(v.trust);
     cfg_free(v.cfg);
     arena_fini(&c.arena);

@@ -367,6 +367,12 @@ static void tell_expired(struct source *s, int64_t now_s)
          s->error[0] ? s->error : "-", NULL);
 }
 
+/* Who never had a list and fails leaves places for the others. */
+static uint32_t places(const struct source *s)
+{
+    return s->failures && !s->held_count ? CRLS_ACTIVE_MAX / 2 : CRLS_ACTIVE_MAX;
+}
+
 bool crls_turn(struct crls *k, int64_t mono_ms)
 {
     int64_t now_s;
@@ -375,7 +381,7 @@ bool crls_turn(struct crls *k, int64_t mono_ms)
         now_s = crls_wall_s();
         for (struct source *s = k->sources; s; s = s->next) {
             tell_expired(s, now_s);
-            if (!s->request && mono_ms >= s->due_ms && k->active < CRLS_ACTIVE_MAX)
+            if (!s->request && mono_ms >= s->due_ms && k->active < places(s))
                 crls_ask(s);
         }
         k->look_ms = mono_ms + LOOK_MS;

@@ -74,12 +74,13 @@ void crls_ask_all(struct crls *k);
 void crls_put_off(struct crls *k, int64_t mono_ms);
 
 /**
- * What a core says of lists that nobody has (crypto/crl_learn.h), judged by a generation in force or before. URLs that
- * are new are sources of that set from the next generation on, which crls_turn asks for.
+ * What a core says of lists that nobody has (crypto/crl_learn.h), judged by a generation in force, before, or just being
+ * adopted (NULL: none is). URLs that are new are sources of that set from the next generation on, which crls_turn asks
+ * for.
  * Returns  false: the record is not whole
  */
 bool crls_record(struct crls *k, struct span record, const struct gen *now,
-                 const struct gen *retired);
+                 const struct gen *retired, const struct gen *coming);
 
 int64_t crls_mono_ms(void);
 

@@ -279,9 +279,12 @@ static const struct snap_trust *set_by_id(const struct gen *g, const uint8_t id[
 
 /* The set as it is now: a core may have judged by the one before. */
 static const struct snap_trust *set_of(const struct gen *now, const struct gen *retired,
-                                       const uint8_t id[32])
+                                       const struct gen *coming, const uint8_t id[32])
 {
-    const struct snap_trust *t = set_by_id(now, id);
+    const struct snap_trust *t = coming ? set_by_id(coming, id) : NULL;
+
+    if (!t)
+        t = set_by_id(now, id);
 
     for (const struct gen *g = retired; g && !t; g = g->next) {
         const struct snap_trust *old = set_by_id(g, id);
@@ -295,7 +298,7 @@ static const struct snap_trust *set_of(const struct gen *now, const struct gen *
 }
 
 bool crls_record(struct crls *k, struct span record, const struct gen *now,
-                 const struct gen *retired)
+                 const struct gen *retired, const struct gen *coming)
 {
     struct span der[VERDICT_PATH_MAX];
     struct cert path[VERDICT_PATH_MAX];
@@ -310,7 +313,7 @@ bool crls_record(struct crls *k, struct span record, const struct gen *now,
         if (!IS_OK(cert_parse(der[i], &path[i], &why)))
             return false;
     }
-    set = set_of(now, retired, id);
+    set = set_of(now, retired, coming, id);
     if (set && trust_learns(set->trust) && crl_path_ok(set->trust, path, n, crls_wall_s(), k->memo))
         learn_points(k, set, path, n);
     return true;

@@ -43,7 +43,8 @@ struct ctl {
     struct arena boot; /* texts of dp_cfg */
     struct dp *dp;
     struct gen *now, *retired;
-    bool capturing; /* packets, for a client that comes back for them */
+    const struct gen *coming; /* cores are adopting it */
+    bool capturing;           /* packets, for a client that comes back for them */
     uint64_t capture_read_ns, capture_full;
     struct slots *slots;
     struct captures captures;

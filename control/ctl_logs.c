@@ -36,7 +36,7 @@ static bool drain_core(struct ctl *c, unsigned core, uint64_t wall_ns)
         else if (kind == OCSP_REC_KIND)
             c->records_bad += !ocsp_cache_record(c->ocsp, record, c->now, c->retired);
         else if (kind == CRL_REC_KIND)
-            c->records_bad += !crls_record(c->crls, record, c->now, c->retired);
+            c->records_bad += !crls_record(c->crls, record, c->now, c->retired, c->coming);
         else if (kind != LOG_REC_EVENT || !elog_record(&c->elog, record, wall_ns))
             c->records_bad++;
         ring_next(ring);

@@ -151,8 +151,11 @@ static void retire(struct ctl *c, struct gen *g)
 
 res ctl_put_in_force(struct ctl *c, struct gen *next, struct report *report)
 {
-    res r = ctl_publish(c, next, CTL_PUBLISH_MS, report);
+    res r;
 
+    c->coming = next;
+    r = ctl_publish(c, next, CTL_PUBLISH_MS, report);
+    c->coming = NULL;
     if (!IS_OK(r) && r.code != RES_TIMEOUT) {
         gen_free(next, c->slots); /* no core has seen it */
         crls_revert(c->crls);

@@ -167,13 +167,36 @@ static void say_purpose(struct sb *s, const struct verdict *v, const struct verd
            in->purpose == VERDICT_FOR_SERVER ? "serverAuth" : "clientAuth");
 }
 
-static void say_no_list(struct sb *s, const struct verdict *v, const struct verdict_input *in,
+/* Is it lists that say nothing, or responders? */
+static bool wants_list(const struct verdict *v, const struct verdict_input *in,
+                       const struct cert *c)
+{
+    const struct revocation *r = in->trust ? trust_revocation(in->trust) : NULL;
+    const struct cert *issuer = cert_at(v, in, v->depth + 1u);
+    struct revocation_answer a;
+
+    if (!r || !issuer)
+        return r != NULL;
+    revocation_ask(r, issuer, c, in->now_s, &a);
+    return a.what == CRL_NO_LIST;
+}
+
+static void say_unknown(struct sb *s, const struct verdict *v, const struct verdict_input *in,
                         const struct cert *c)
 {
-    (void)v;
+    if (!wants_list(v, in, c)) {
+        sb_str(s, ": by OCSP nothing that can be used is known of it from its issuer ");
+        cert_name_text(s, c->issuer);
+        sb_fmt(s,
+               ", and trust '%s' asks for that: see that the responder answers, or "
+               "ocsp_fail = \"allow\"",
+               trust_label(in));
+        return;
+    }
     sb_str(s, ": there is no revocation list of its issuer ");
     cert_name_text(s, c->issuer);
-    sb_fmt(s, " in trust '%s': add one, or crl_missing = \"allow\"", trust_label(in));
+    sb_fmt(s, " in trust '%s': add one, or %scrl_missing = \"allow\"", trust_label(in),
+           c->crl_dp.len && !trust_learns(in->trust) ? "crl_learn = true, or " : "");
 }
 
 static void say_stale(struct sb *s, const struct verdict *v, const struct verdict_input *in,
@@ -224,7 +247,7 @@ static say_fn *const SAY[VERDICT_CODE_COUNT] = {
     [VERDICT_NOT_A_CA] = say_not_a_ca,
     [VERDICT_PURPOSE] = say_purpose,
     [VERDICT_REVOKED] = say_revoked,
-    [VERDICT_REVOCATION_UNKNOWN] = say_no_list,
+    [VERDICT_REVOCATION_UNKNOWN] = say_unknown,
     [VERDICT_REVOCATION_STALE] = say_stale,
     [VERDICT_NOT_LISTED] = say_not_listed,
 };

@@ -44,6 +44,7 @@ bool path_crl_ok(const struct path *p, const struct verdict_input *in, struct pa
 /* path_ocsp.c: by the set's rules for OCSP, from what the table knows. */
 struct path_ocsp {
     int64_t this_s, next_s; /* of the oldest answer; until when all hold */
+    int64_t look_s;         /* when they shall be looked for again, so that they are renewed */
     uint16_t want;          /* bit i: cert[i] has to be asked about */
     bool wait;              /* refused only until then */
 };

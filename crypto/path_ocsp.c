@@ -16,6 +16,17 @@ static void ask(const struct verdict_input *in, const struct cert *cert, const s
     ocsp_table_ask(in->ocsp, id, in->now_s, out);
 }
 
+/* An answer is renewed after `refresh_s`, or half of its time, when it was looked for since the last one. */
+static void look_again(struct path_ocsp *o, int64_t now_s, int64_t until_s, uint32_t refresh_s)
+{
+    int64_t in_s = (until_s - now_s) / 4;
+
+    if (in_s > (int64_t)refresh_s / 2)
+        in_s = (int64_t)refresh_s / 2;
+    if (now_s + in_s < o->look_s)
+        o->look_s = now_s + in_s;
+}
+
 /* One certificate. False: refused, or it has to wait. */
 static bool one_ok(const struct path *p, uint32_t i, const struct verdict_input *in,
                    const struct ocsp_policy *policy, struct path_ocsp *o, struct path_error *e)
@@ -40,6 +51,8 @@ static bool one_ok(const struct path *p, uint32_t i, const struct verdict_input 
         return refuse(e, VERDICT_REVOCATION_UNKNOWN, i);
     if (a.until_s < o->next_s)
         o->next_s = a.until_s;
+    if (in->ocsp)
+        look_again(o, in->now_s, a.until_s, policy->refresh_s);
     if (a.this_s && (!o->this_s || a.this_s < o->this_s))
         o->this_s = a.this_s;
     return true;
@@ -51,7 +64,7 @@ bool path_ocsp_ok(const struct path *p, const struct verdict_input *in, struct p
     const struct ocsp_policy *policy = trust_ocsp(in->trust);
     uint32_t n = p->n - 1; /* of the anchor nobody could say anything */
 
-    *o = (struct path_ocsp){.next_s = INT64_MAX};
+    *o = (struct path_ocsp){.next_s = INT64_MAX, .look_s = INT64_MAX};
     if (policy->check == OCSP_CHECK_OFF || in->ocsp_none)
         return true;
     if (policy->check == OCSP_CHECK_LEAF && n > 1)

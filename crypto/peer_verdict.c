@@ -155,7 +155,7 @@ void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
                          true, *out};
     if (out->code == VERDICT_OK) {
         c->from_s = out->valid_from_s;
-        c->until_s = out->expires_s;
+        c->until_s = out->look_s;
     }
 }
 

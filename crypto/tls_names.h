@@ -17,7 +17,7 @@ const char *tls_session_group(struct WOLFSSL *ssl);
 
 /**
  * With what the peer, or we, have signed in the handshake: "ecdsa_secp256r1_sha256". NULL in resumed sessions, and
- * for a client without certificate. In TLS 1.2 hash and curve are not tied together: the name tells the hash.
+ * for a client without certificate; one that is asked after the handshake signs then. In TLS 1.2 hash and curve are not tied together: the name tells the hash.
  * `pss_key`: that side's key is for RSASSA-PSS alone, which the library does not keep.
  */
 const char *tls_session_peer_sigalg(struct WOLFSSL *ssl, bool pss_key);

@@ -182,6 +182,7 @@ static void until(struct search *s)
         v->expires_s = s->lists.next_s;
     if (o->next_s < v->expires_s)
         v->expires_s = o->next_s;
+    v->look_s = o->look_s < v->expires_s ? o->look_s : v->expires_s;
     v->revocation_s = s->lists.this_s;
     if (o->this_s && (!v->revocation_s || o->this_s < v->revocation_s))
         v->revocation_s = o->this_s;
@@ -193,7 +194,7 @@ static bool try_path(struct search *s)
     struct path_error e = {VERDICT_OK, 0};
 
     s->lists = (struct path_crl){.next_s = INT64_MAX};
-    s->ocsp = (struct path_ocsp){.next_s = INT64_MAX};
+    s->ocsp = (struct path_ocsp){.next_s = INT64_MAX, .look_s = INT64_MAX};
     if (++s->paths > PATHS_MAX) {
         e.code = VERDICT_TOO_MUCH_WORK;
     } else if (path_ok(s, &e)) {
@@ -362,7 +363,7 @@ static bool leaf_is_listed(struct search *s)
     out->path_len = 1;
     out->path[0] = 0;
     out->valid_from_s = c->not_before_s;
-    out->expires_s = c->not_after_s;
+    out->expires_s = out->look_s = c->not_after_s;
     return true;
 }
 

@@ -80,6 +80,8 @@ struct verdict {
     uint8_t chain_len; /* issuers above the leaf, the anchor among them; of the best path found */
     int32_t anchor;    /* index in the trust set, -1: none reached */
     int64_t expires_s; /* earliest notAfter along the path */
+    int64_t
+        look_s; /* judge it again by then: answers are only renewed while somebody looks for them */
     int64_t valid_from_s; /* latest notBefore */
     int64_t revocation_s; /* thisUpdate of the oldest revocation data used; 0: none */
     uint16_t work;        /* signature checks asked for */

@@ -202,6 +202,7 @@ static res make_layers(struct core *c, const struct core_args *a)
     peers_use_lists(c->peers, &key, glue_teach, c);
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
+    tls.ocsp = a->ocsp;
     tls.tickets = &c->tickets;
     tls.met = glue_met;
     tls.ctx = c;

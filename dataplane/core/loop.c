@@ -217,7 +217,7 @@ static void turn(struct core *c)
     uint32_t packets;
 
     tcp_begin(c->tcp, c->now_ns);
-    tls_core_begin(c->tls, wall_s(c));
+    tls_core_begin(c->tls, c->now_ns, wall_s(c));
     px_begin(c->px, c->now_ns, wall_s(c));
     ctr_add(&c->ctr[CORE_CTR_CHAINS_HEARD], gossip_hear(c->gossip, c->id, c->peers));
     packets = net_core_poll(c->net, c->now_ns);

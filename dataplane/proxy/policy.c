@@ -104,7 +104,7 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
         r->chain_len = v.chain_len;
         r->anchor = v.anchor < 0 ? NULL : trust_entry_at(trust, (uint32_t)v.anchor);
         r->client->lost = false;
-        px_client_stands(r->client, &r->snap->trusts[want->trust], v.expires_s);
+        px_client_stands(r->client, &r->snap->trusts[want->trust], v.look_s);
         return VERDICT_OK;
     }
     if (want->on_bad == SNAP_AS_NONE) {

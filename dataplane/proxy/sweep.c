@@ -81,7 +81,7 @@ static bool lost(struct px *px, struct px_client *c)
     if (!info.peer || !t)
         return true;
     peer_verdict(px->env.peers, info.peer, t->trust, VERDICT_FOR_CLIENT, px->wall_s, &v);
-    c->stands_until_s = v.expires_s;
+    c->stands_until_s = v.look_s;
     if (v.ocsp_wait) /* asked for just now: the answer decides, or the next request waits for it */
         c->stands_until_s = px->wall_s + WAIT_S;
     return v.code != VERDICT_OK && !v.ocsp_wait;

@@ -130,8 +130,8 @@ struct snap_upstream {
 struct snap_limits {
     uint32_t line_b, head_b, headers, field_b; /* requests; the same bounds for responses */
     uint32_t late_body_b; /* taken in while a client answers the question for its certificate */
-    uint32_t requests_per_conn;                /* 0: no limit */
-    uint32_t conns;                            /* client connections per core; more are refused */
+    uint32_t requests_per_conn; /* 0: no limit */
+    uint32_t conns;             /* client connections per core; more are refused */
 };
 
 struct snap_timeouts {

@@ -40,26 +40,41 @@ bool tls_client_begin(struct tls_conn *c)
     return true;
 }
 
-int tls_client_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
+static const struct trust *trust_of(const struct tls_conn *c)
+{
+    uint32_t t = c->upstream->trust;
+
+    return t == SNAP_NONE ? NULL : c->snap->trusts[t].trust;
+}
+
+bool tls_client_judge(struct tls_conn *c, bool late, bool *refused)
 {
     const struct snap_upstream *u = c->upstream;
-    bool refused;
-    struct peer *peer = tls_peer_of(c, store, &refused);
-    const struct cert *leaf;
+    const struct cert *leaf = peer_leaf(c->peer);
+    bool waits = false;
 
+    c->verdict = VERDICT_OK;
+    if (u->verify)
+        waits = tls_judge(c, c->peer, trust_of(c), VERDICT_FOR_SERVER, -1, late);
+    if (c->verdict == VERDICT_OK && u->verify && u->verify_name &&
+        (!leaf || !verdict_name_matches(leaf, c->member->tls_name)))
+        c->verdict = VERDICT_NAME_MISMATCH;
+    *refused = c->verdict != VERDICT_OK;
+    return waits;
+}
+
+int tls_client_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
+{
+    bool refused, waits = false;
+
+    c->peer = tls_peer_of(c, store, &refused);
     c->verdict = VERDICT_MALFORMED;
-    if (peer) {
-        c->peer = peer;
-        leaf = peer_leaf(peer);
-        c->verdict = VERDICT_OK;
-        if (u->verify)
-            (void)tls_judge(c, peer, u->trust == SNAP_NONE ? NULL : c->snap->trusts[u->trust].trust,
-                            VERDICT_FOR_SERVER, -1);
-        if (c->verdict == VERDICT_OK && u->verify && u->verify_name &&
-            (!leaf || !verdict_name_matches(leaf, c->member->tls_name)))
-            c->verdict = VERDICT_NAME_MISMATCH;
-    }
-    if (c->verdict == VERDICT_OK)
+    refused = true;
+    if (c->peer)
+        waits = tls_client_judge(c, false, &refused);
+    if (waits)
+        tls_park(c, trust_of(c));
+    if (waits || !refused)
         return 1;
     c->why = TLS_WHY_CERT;
     tls_conn_send_alert(c, verdict_alert((enum verdict_code)c->verdict));

@@ -51,6 +51,8 @@ static int hook_recv(struct WOLFSSL *ssl, char *buf, int len, void *io)
     int have = 0;
 
     (void)ssl;
+    if (c->parked)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
     while (have < len) {
         struct span v[8];
         uint32_t n = stream_peek(c->lower, v, ARRAY_LEN(v)), taken = 0;
@@ -178,6 +180,7 @@ static void drop_snap(struct tls_conn *c)
 {
     if (!c->snap)
         return;
+    tls_unpark(c);
     snap_drop(c->snap, c->core->args.core);
     c->snap = NULL;
     c->host = NULL;
@@ -359,6 +362,12 @@ static void shake(struct tls_conn *c)
 {
     int r, error;
 
+    if (c->parked && !tls_park_over(c))
+        return;
+    if (c->shaken) {
+        open_up(c);
+        return;
+    }
     if (!tls_record_ready(c->lower) && !c->want_write && !stream_at_eof(c->lower) &&
         (c->server || c->state == TLS_ST_HANDSHAKE))
         return;
@@ -366,7 +375,9 @@ static void shake(struct tls_conn *c)
     c->want_write = false;
     r = c->server ? wolfSSL_accept(c->ssl) : wolfSSL_connect(c->ssl);
     if (r == WOLFSSL_SUCCESS) {
-        if (may_open(c)) {
+        if (c->parked) { /* all was in one record */
+            c->shaken = true;
+        } else if (may_open(c)) {
             open_up(c);
         } else {
             tls_conn_send_alert(c, verdict_alert(VERDICT_NO_CERT));

@@ -34,8 +34,10 @@ enum tls_state {
 
 struct tls_core {
     struct tls_core_args args;
+    uint64_t now_ns;
     int64_t wall_s;
     struct pool conns;
+    struct tls_conn *parked, *park_at; /* handshakes that wait; the next one to look at */
     uint64_t ctr[TLS_CTR_COUNT];
     uint8_t hello[HELLO_MAX_B + 2048]; /* a ClientHello's records, taken together */
     uint8_t hello_msg[HELLO_MAX_B];
@@ -67,8 +69,11 @@ struct tls_conn {
     uint8_t state, why, alert_sent, alert_got;
     uint8_t verdict, verdict_len, verdict_depth;
     uint8_t late; /* enum tls_late */
+    struct tls_conn *next_parked, *prev_parked;
+    uint64_t park_until_ns, park_version; /* of the table, when it was judged */
     bool server : 1, asked : 1, resumed : 1, eof : 1, truncated : 1, notify_sent : 1, cert_seen : 1,
-        ticket_opened : 1, want_write : 1, secure_reneg : 1;
+        ticket_opened : 1, want_write : 1, secure_reneg : 1, parked : 1,
+        shaken : 1; /* shaken: the library is done, and it is parked */
 };
 
 static inline void tls_count(struct tls_core *tc, enum tls_counter c)
@@ -116,11 +121,24 @@ bool tls_late_look(struct tls_conn *c);
 bool tls_client_begin(struct tls_conn *c);
 int tls_client_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
 
+/* Whom the host trusts; NULL: nobody. */
+const struct trust *tls_server_trust(const struct tls_conn *c);
+/* The verdict anew; *refused: it ends the session. True: no answer yet. late: it is not waited for any more. */
+bool tls_server_judge(struct tls_conn *c, bool late, bool *refused);
+bool tls_client_judge(struct tls_conn *c, bool late, bool *refused);
+
+/* park.c: handshakes that wait for an OCSP answer */
+void tls_park(struct tls_conn *c, const struct trust *trust);
+void tls_unpark(struct tls_conn *c);
+/* True: on with it. False: it still waits, or it was refused and may be gone. */
+bool tls_park_over(struct tls_conn *c);
+void tls_park_turn(struct tls_core *tc);
+
 /* verify.c: intern the chain that the peer has shown. NULL: none, or refused (*refused). */
 struct peer *tls_peer_of(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store, bool *refused);
-/* True: it is not decided, an answer by OCSP is waited for; requests will be held until then. */
+/* True: it is not decided, an answer by OCSP is waited for. late: but no longer. */
 bool tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
-               enum verdict_purpose purpose, int max_depth);
+               enum verdict_purpose purpose, int max_depth, bool late);
 
 /* session_ticket.c: for wolfSSL_CTX_set_TicketEncCb; user is the core. */
 int tls_ticket_crypt(struct WOLFSSL *ssl, unsigned char *key_name, unsigned char *iv,

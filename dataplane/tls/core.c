@@ -140,10 +140,12 @@ void tls_core_free(struct tls_core *tc)
     free(tc);
 }
 
-void tls_core_begin(struct tls_core *tc, int64_t wall_s)
+void tls_core_begin(struct tls_core *tc, uint64_t now_ns, int64_t wall_s)
 {
+    tc->now_ns = now_ns;
     tc->wall_s = wall_s;
     tickets_tick(tc->args.tickets, wall_s);
+    tls_park_turn(tc);
 }
 
 const uint64_t *tls_counters(const struct tls_core *tc)

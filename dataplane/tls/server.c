@@ -279,10 +279,27 @@ static int refuse_cert(struct tls_conn *c, uint8_t alert)
     return 0;
 }
 
+const struct trust *tls_server_trust(const struct tls_conn *c)
+{
+    uint32_t t = c->host->cert.trust;
+
+    return t == SNAP_NONE ? NULL : c->snap->trusts[t].trust;
+}
+
+bool tls_server_judge(struct tls_conn *c, bool late, bool *refused)
+{
+    const struct snap_client_cert *want = &c->host->cert;
+    bool waits =
+        tls_judge(c, c->peer, tls_server_trust(c), VERDICT_FOR_CLIENT, want->max_depth, late);
+
+    *refused = c->verdict != VERDICT_OK && want->on_bad == SNAP_REFUSE_TLS;
+    return waits;
+}
+
 int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
 {
     const struct snap_client_cert *want = &c->host->cert;
-    bool refused, waits;
+    bool refused;
     struct peer *peer = tls_peer_of(c, store, &refused);
 
     if (refused)
@@ -298,9 +315,9 @@ int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
         c->verdict = VERDICT_UNVERIFIED;
         return 1;
     }
-    waits = tls_judge(c, peer, want->trust == SNAP_NONE ? NULL : c->snap->trusts[want->trust].trust,
-                      VERDICT_FOR_CLIENT, want->max_depth);
-    if (c->verdict != VERDICT_OK && !waits && want->on_bad == SNAP_REFUSE_TLS)
+    if (!tls_server_judge(c, false, &refused) && refused)
         return refuse_cert(c, verdict_alert((enum verdict_code)c->verdict));
+    if (refused) /* for the moment; where it would not be, the first request waits (proxy/) */
+        tls_park(c, tls_server_trust(c));
     return 1;
 }

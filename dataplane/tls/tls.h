@@ -26,6 +26,7 @@ struct tls_core_args {
     unsigned core;
     uint32_t conns_max;
     struct peers *peers;
+    const struct ocsp_table *ocsp; /* that peers look into */
     struct tickets *tickets;
     struct rng *rng;
     /* A client has shown this chain's key and gets a ticket: other cores may want to know. May be NULL. */
@@ -36,8 +37,8 @@ struct tls_core_args {
 MUST_CHECK res tls_core_new(const struct tls_core_args *args, struct tls_core **out);
 void tls_core_free(struct tls_core *tc);
 
-/* Once per turn: seconds since 1970, for validity periods and ticket keys. */
-void tls_core_begin(struct tls_core *tc, int64_t wall_s);
+/* Once per turn; wall_s: seconds since 1970, for validity periods and ticket keys. */
+void tls_core_begin(struct tls_core *tc, uint64_t now_ns, int64_t wall_s);
 
 /* Why a session did not come about or ended; names are stable (logs, counters). */
 #define TLS_WHYS(X)                                                            \

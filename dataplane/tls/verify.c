@@ -25,11 +25,12 @@ struct peer *tls_peer_of(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *stor
 }
 
 bool tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
-               enum verdict_purpose purpose, int max_depth)
+               enum verdict_purpose purpose, int max_depth, bool late)
 {
     struct verdict v;
 
-    peer_verdict(c->core->args.peers, peer, trust, purpose, c->core->wall_s, &v);
+    (late ? peer_verdict_late : peer_verdict)(c->core->args.peers, peer, trust, purpose,
+                                              c->core->wall_s, &v);
     c->verdict = (uint8_t)v.code;
     c->verdict_len = v.chain_len;
     c->verdict_depth = v.depth;

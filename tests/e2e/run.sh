@@ -23,7 +23,7 @@ sane() {
         { head -n 200 "$run/sallyport.out"; exit 1; }
 }
 
-[ $# -gt 0 ] || set -- test_tls.py test_verdicts.py test_http.py test_proxy.py test_revocation.py test_crl_url.py test_views.py test_names.py test_strange_certs.py test_handshake.py test_identity.py \
+[ $# -gt 0 ] || set -- test_tls.py test_verdicts.py test_http.py test_proxy.py test_revocation.py test_crl_url.py test_crl_learn.py test_views.py test_names.py test_strange_certs.py test_handshake.py test_identity.py \
     test_ca_names.py test_tickets.py test_late.py test_staple.py test_ocsp.py test_ip6.py test_transfer.py test_observe.py test_pressure.py test_neighbour.py \
     test_bounds.py test_fragments.py test_control.py
 for t in "$@"; do

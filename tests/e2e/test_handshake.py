@@ -32,7 +32,10 @@ def config(names):
       { path = "/x25519/odd"; upstream = "odd"; rules = ( { var = "tls_group"; is = [ "x25519", "X25519MLKEM768" ]; } ); }
     );
   },
-""" % (HOST, HOST, headers, headers)
+  { name = "late.example"; identities = [ "gw" ]; client_cert = { mode = "none"; trust = [ "clients" ]; post_handshake = true; };
+    locations = ( { path = "/odd"; upstream = "odd"; request_headers = ( %s ); },
+                  { path = "/need/odd"; upstream = "odd"; client_cert = { mode = "require"; }; request_headers = ( %s ); } ); },
+""" % (HOST, HOST, headers, headers, headers, headers)
 
 
 def change(names, log=True):
@@ -204,7 +207,7 @@ class Handshake(Case):
     def test_a_hybrid_group(self):
         """No other client here knows it but the library that we use ourselves."""
         run(BUILD + "/tests/bench/bench-client", "handshake", GATEWAY[0], "443", "-n", "1", "-t", "0.1", "-H", HOST, "-g", "4588",
-            "-p", "/odd/count/hybrid/count", timeout=30)
+            "-p", "/odd/count/hybrid/count", timeout=30, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         log_has("access.log", r"/hybrid/count \|X25519MLKEM768\|-\|t13d")
 
     def test_what_clients_sign_with(self):
@@ -216,6 +219,27 @@ class Handshake(Case):
                 self.assertEqual((got["tls_sigalg"], got["SSL_PROTOCOL"]), (name, "TLSv1.3" if flag == "-tls1_3" else "TLSv1.2"))
         for flag in "-tls1_3", "-tls1_2":
             self.assertEqual(s_client(flag)[0]["tls_sigalg"], None)
+
+    def test_a_certificate_after_the_handshake(self):
+        """What the client signs with is known from then on; group and JA4 stay."""
+        for cert in "good", DIR + "/rsa.crt", DIR + "/p384.crt":
+            ctx, session, sent = context(cert, TLS13, verify=False), None, []
+            ctx.post_handshake_auth = True
+            ctx._msg_callback = lambda c, way, v, kind, what, data, to=sent: to.append((way, data))
+            for resumed in False, True:
+                with ctx.wrap_socket(tcp(), server_hostname="late.example", session=session) as s:
+                    reader, got = Reader(s), []
+                    for path in "/odd/echo", "/need/odd/echo", "/odd/echo":
+                        s.sendall(f"GET {path} HTTP/1.1\r\nHost: late.example\r\n\r\n".encode())
+                        got.append(seen(reader.response().body.decode()))
+                    session = session or s.session
+                    self.assertEqual(s.session_reused, resumed)
+                name = [SCHEMES[data[4:6].hex()] for way, data in sent if way == "write" and data[:1] == b"\x0f"][-1]
+                self.assertEqual([g["tls_sigalg"] for g in got], [None, name, name])
+                self.assertEqual([g["verdict"] for g in got], ["cert_required", "ok", "ok"])
+                self.assertEqual([g["tls_server_sigalg"] for g in got], [None if resumed else "ecdsa_secp256r1_sha256"] * 3)
+                self.assertEqual([g["tls_group"] for g in got], ["x25519"] * 3)
+                self.assertEqual(len({g["ja4"] for g in got}), 1)
 
     def test_what_we_sign_with(self):
         for flag, sigalgs, name in (("-tls1_3", EC, "ecdsa_secp256r1_sha256"), ("-tls1_2", EC, "ecdsa_secp256r1_sha256"),

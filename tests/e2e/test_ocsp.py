@@ -146,6 +146,8 @@ class Ocsp(ResponderCase):
             self.assertEqual(ask(version=v), (200, None))
         self.assertGreaterEqual(self.responder.asked(), before + 2)
         self.assertEqual(clients()["good"], 2)
+        asked = self.responder.asked()  # as long as somebody comes, each is asked about again and again
+        until(lambda: ask() == (200, None) and self.responder.asked() >= asked + 6)
         self.responder.revoke("ca/intermediate.one")
         until(lambda: ask() == (403, "cert_revoked"))
         self.assertEqual((clients()["good"], clients()["revoked"]), (1, 1))
@@ -174,6 +176,8 @@ class Ocsp(ResponderCase):
             for c, path in ((s, b"asked"), (other, b"protected")):
                 c.sendall(ASK.replace(b"asked", path))
                 self.assertEqual(Reader(c).response().status, 200)
+            asked = self.responder.asked()  # a connection that is open looks for it, too
+            until(lambda: self.responder.asked() >= asked + 3)
             self.responder.revoke("good")
             self.assertEqual(s.recv(1), b"")
             self.assertEqual(counter("proxy", "identity_closed"), closed + 1)
@@ -212,24 +216,80 @@ class Ocsp(ResponderCase):
             s.sendall(ASK)
             self.assertEqual(r.response().status, 200)
 
+    def strict(self, timeout=TIMEOUT):
+        """on_bad = "tls": what is not good is refused in the handshake."""
+        was = reconfigure(lambda t: (self.old or t).replace('{ mode = "require"; trust = [ "clients" ]; on_bad = "tls"',
+                                                            '{ mode = "require"; trust = [ "asked" ]; on_bad = "tls"')
+                          .replace(TIMEOUT, timeout))
+        self.old = self.old or was
+
     def test_in_the_handshake(self):
-        """on_bad = "tls": what is not known yet comes in and its request waits; what is revoked gets an alert."""
-
-        def strict():
-            self.old = reconfigure(lambda t: t.replace('{ mode = "require"; trust = [ "clients" ]; on_bad = "tls"',
-                                                       '{ mode = "require"; trust = [ "asked" ]; on_bad = "tls"'))
-
-        strict()
+        self.strict()
         host = "strict.example"
         for v in (TLS12, TLS13):
+            parked = counter("tls", "parked")
             self.assertEqual(get("/whoami", host, context("good", v, verify=False)).status, 200)
-        self.responder.revoke("good")
-        self.forget()
-        strict()
-        self.assertEqual(get("/whoami", host, context("good", verify=False)).reason(), "cert_revoked")
+            self.assertEqual(counter("tls", "parked"), parked + (v == TLS12))  # it is known then
+        for v in (TLS12, TLS13):  # nothing is known of it, and it is refused all the same
+            self.responder.revoke("good")
+            self.forget()
+            self.strict()
+            for _ in range(2):
+                with self.assertRaisesRegex(OSError, "(?i)revoked"):
+                    get("/whoami", host, context("good", v, verify=False))
+            self.assertEqual(counter("tls", "parked"), 1)
+
+    def test_a_handshake_that_waits_holds_nobody_up(self):
+        self.responder.mode("wait")
+        self.strict()
+        got = []
+        t = threading.Thread(target=lambda: got.append(get("/whoami", "strict.example", context("good", TLS12, verify=False)).status))
+        t.start()
+        until(lambda: counter("tls", "parked") == 1)
+        for _ in range(20):
+            self.assertEqual(get("/health", HOST).status, 200)
+        self.assertEqual(got, [])
+        self.responder.mode("good")
+        t.join()
+        self.assertEqual(got, [200])
+
+    def test_a_handshake_that_waits_in_vain(self):
         for v in (TLS12, TLS13):
-            with self.assertRaisesRegex(OSError, "(?i)revoked"):
-                get("/whoami", host, context("good", v, verify=False))
+            self.responder.mode("wait")
+            self.strict("ocsp_timeout = 1;")
+            with self.assertRaises(OSError):
+                get("/whoami", "strict.example", context("good", v, verify=False))
+            self.assertEqual(counter("tls", "parked_late"), 1)
+            self.responder.mode("good")
+            self.forget()
+
+    def test_backends(self):
+        """The handshake with a backend waits, and then its certificate counts: here nobody knows it."""
+        root = 'name = "backends"; '
+        for fail, want in (("allow", 200), ("deny", 502)):
+            self.responder.mode("wait")
+            was = reconfigure(lambda t: (self.old or t).replace(root, root + f'ocsp = "leaf"; {URL} {TIMEOUT} ocsp_fail = "{fail}"; ', 1))
+            self.old = self.old or was
+            parked, got = counter("tls", "parked"), []
+            t = threading.Thread(target=lambda: got.append(get("/tls/whoami").status))
+            t.start()
+            until(lambda: counter("tls", "parked") > parked)
+            self.assertEqual(get("/health", HOST).status, 200)
+            self.assertEqual(got, [])
+            self.responder.mode("good")
+            t.join()
+            self.assertEqual(got, [want])
+            self.forget()
+
+    def test_a_client_that_goes_while_its_handshake_waits(self):
+        self.responder.mode("wait")
+        self.strict()
+        with self.assertRaises(OSError):
+            connect("strict.example", context("good", TLS12, verify=False), timeout=1)
+        self.assertEqual(counter("tls", "parked"), 1)
+        self.responder.mode("good")
+        until(lambda: clients()["good"] == 1)
+        self.assertEqual(get("/whoami", "strict.example", context("good", TLS12, verify=False)).status, 200)
 
 
 if __name__ == "__main__":

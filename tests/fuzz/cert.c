@@ -33,6 +33,8 @@ static void look_points(struct span extension)
     struct span urls[4];
     size_t n = crl_points(extension, urls, 4);
 
+    (void)crl_point_named(extension, span_from(extension, extension.len / 2));
+
     FUZZ_MUST(n <= 4);
     for (size_t i = 0; i < n; i++)
         FUZZ_MUST(urls[i].len >= 7 && urls[i].p >= extension.p &&

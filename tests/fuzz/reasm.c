@@ -9,16 +9,13 @@
  */
 #include "net/reasm.h"
 #include "base/bytes.h"
-#include "fuzz/fuzz.h"
-#include "net/l3.h"
+#include "fuzz/l3_port.h"
 
 #include <string.h>
 
 #define BUFS    512u
 #define STEP_B  8u
 #define SOURCES 64u
-
-static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}}, peer_mac = {{2, 0, 0, 0, 0, 2}};
 
 struct world {
     uint64_t now;
@@ -33,12 +30,6 @@ struct world {
 static uint8_t content(uint8_t source, uint8_t id, uint32_t at)
 {
     return (uint8_t)(source * 31u + id * 7u + at + (at >> 8) * 13u);
-}
-
-static void tx(void *ctx, uint8_t port, struct nbuf *m)
-{
-    (void)ctx, (void)port;
-    nbuf_put_chain(m);
 }
 
 /* The source is in its address; the id is in no place but the content. */
@@ -147,26 +138,23 @@ static void fragment(struct world *w, const uint8_t *b)
 
 static void begin(struct world *w)
 {
-    struct l3_port port = {.mac = our_mac, .mtu = 1500, .address_count = 2};
     struct l3_env l3 = {.ctx = w,
                         .pool = &w->pool,
                         .rng = &w->rng,
-                        .tx = tx,
+                        .tx = fuzz_tx,
                         .tcp = on_tcp,
                         .icmp_error = on_error,
                         .reassembles = true};
     uint8_t seed[RNG_SEED_B] = {1};
+    struct l3_port port;
 
     memset(w, 0, sizeof(*w));
     w->now = 1000000000;
     rng_init(&w->rng, seed);
-    FUZZ_MUST(IS_OK(ip_parse(SPAN_LIT("10.0.0.100"), &w->us[0])) &&
-              IS_OK(ip_parse(SPAN_LIT("10.0.0.0"), &w->peer[0])) &&
-              IS_OK(ip_parse(SPAN_LIT("fd00::100"), &w->us[1])) &&
-              IS_OK(ip_parse(SPAN_LIT("fd00::"), &w->peer[1])));
+    fuzz_addrs(w->us, "10.0.0.100", "fd00::100");
+    fuzz_addrs(w->peer, "10.0.0.0", "fd00::");
+    port = fuzz_port(w->us);
     w->pool = (struct nbuf_pool){.cap = BUFS};
-    port.addresses[0] = (struct ip_prefix){w->us[0], 120};
-    port.addresses[1] = (struct ip_prefix){w->us[1], 64};
     FUZZ_MUST(IS_OK(l3_new(&l3, &port, 1, w->now, &w->l3)));
 }
 

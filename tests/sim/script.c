@@ -3,8 +3,6 @@
 #include "base/bytes.h"
 #include "sim/script_internal.h"
 
-#include <ctype.h>
-
 bool run_fail(struct run *r, const char *fmt, ...)
 {
     va_list args;
@@ -17,20 +15,6 @@ bool run_fail(struct run *r, const char *fmt, ...)
     vsnprintf(r->error + n, SCRIPT_ERROR_B - n, fmt, args);
     va_end(args);
     return false;
-}
-
-static uint16_t the_port(const struct run *r)
-{
-    return r->p->active ? PEER_PORT : PEER_RPORT;
-}
-
-static struct peer_app *the_app(struct run *r)
-{
-    struct peer_app *a = peer_app_of(r->p, the_port(r));
-
-    if (!a)
-        run_fail(r, "the application has no connection");
-    return a;
 }
 
 /* Time passes; nothing may come out meanwhile. */
@@ -114,109 +98,6 @@ static bool step_mtu(struct run *r)
     return true;
 }
 
-static bool step_write(struct run *r)
-{
-    struct peer_app *a = the_app(r);
-    int64_t n;
-
-    if (!a || !need(r, 1, &n))
-        return false;
-    tcp_begin(r->p->t, r->p->now);
-    peer_app_write(r->p, a, (uint64_t)n);
-    peer_turn(r->p);
-    return true;
-}
-
-static bool step_read(struct run *r)
-{
-    struct peer_app *a = the_app(r);
-    int64_t n;
-
-    if (!a || r->n < 2)
-        return run_fail(r, "expected: read on|off|BYTES");
-    tcp_begin(r->p->t, r->p->now);
-    if (strcmp(r->w[1], "on") == 0 || strcmp(r->w[1], "off") == 0) {
-        a->reads = r->w[1][1] == 'n';
-        if (a->reads && a->s)
-            stream_again(a->s);
-    } else if (need(r, 1, &n)) {
-        if (stream_readable(a->s) < n)
-            return run_fail(r, "%u bytes are there", stream_readable(a->s));
-        stream_consume(a->s, (uint32_t)n);
-        a->got += (uint64_t)n;
-    } else {
-        return false;
-    }
-    peer_turn(r->p);
-    return true;
-}
-
-static bool step_end(struct run *r)
-{
-    struct peer_app *a = the_app(r);
-
-    if (!a || !a->s)
-        return run_fail(r, "nothing to end");
-    tcp_begin(r->p->t, r->p->now);
-    if (strcmp(r->w[0], "shutdown") == 0) {
-        stream_shutdown(a->s);
-    } else {
-        if (strcmp(r->w[0], "close") == 0)
-            stream_close(a->s);
-        else
-            stream_abort(a->s);
-        a->s = NULL;
-    }
-    peer_turn(r->p);
-    return true;
-}
-
-static bool step_ev(struct run *r)
-{
-    static const char *const names[] = {"open", "readable", "writable", "eof", "closed"};
-    struct peer_app *a = the_app(r);
-
-    for (unsigned i = 0; a && r->n > 1 && i < ARRAY_LEN(names); i++) {
-        if (strcmp(names[i], r->w[1]) != 0)
-            continue;
-        if (!(a->ev & 1u << i))
-            return run_fail(r, "no such event came (those that came: %x)", a->ev);
-        if (r->n > 2 && !strstr(stream_why_text(a->why), r->w[2]))
-            return run_fail(r, "closed because: %s", stream_why_text(a->why));
-        a->ev &= ~(1u << i);
-        return true;
-    }
-    return run_fail(r, "expected: ev open|readable|writable|eof|closed [WORD]");
-}
-
-static bool step_noev(struct run *r)
-{
-    struct peer_app *a = peer_app_of(r->p, the_port(r));
-
-    return !a || !(a->ev & ~(STREAM_EV_WRITABLE | STREAM_EV_READABLE)) ||
-           run_fail(r, "events came: %x", a->ev);
-}
-
-static bool step_got(struct run *r)
-{
-    struct peer_app *a = the_app(r);
-    int64_t n;
-
-    if (!a || !need(r, 1, &n))
-        return false;
-    if (a->wrong)
-        return run_fail(r, "the stream's content is wrong");
-    return a->got == (uint64_t)n || run_fail(r, "%llu bytes were read", (unsigned long long)a->got);
-}
-
-static bool step_state(struct run *r)
-{
-    const struct tcp_conn *c = peer_conn(r->p, the_port(r));
-    const char *name = c ? tcp_state_name((enum tcp_state)c->state) : "none";
-
-    return (r->n == 2 && strcmp(name, r->w[1]) == 0) || run_fail(r, "the state is %s", name);
-}
-
 static bool step_quiet(struct run *r)
 {
     int64_t ms;
@@ -263,7 +144,7 @@ static bool step_icmp(struct run *r)
     tuple.laddr = r->p->us;
     tuple.raddr = r->p->them;
     tuple.lport = r->p->active ? r->p->lport : PEER_PORT;
-    tuple.rport = the_port(r);
+    tuple.rport = script_port(r);
     s = (uint32_t)seq + r->p->iss;
     tcp_begin(r->p->t, r->p->now);
     for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
@@ -308,11 +189,6 @@ static bool step_reiss(struct run *r)
     return true;
 }
 
-static bool step_refuse(struct run *r)
-{
-    return (r->p->refuse = true);
-}
-
 static bool step_link(struct run *r)
 {
     r->p->mute = r->n > 1 && strcmp(r->w[1], "off") == 0;
@@ -327,18 +203,6 @@ static bool step_busy(struct run *r)
     if (!need(r, 1, &ms))
         return false;
     r->p->now += PEER_MS(ms);
-    return true;
-}
-
-/* The application writes N bytes when it next has something to read. */
-static bool step_answer(struct run *r)
-{
-    struct peer_app *a = the_app(r);
-    int64_t n;
-
-    if (!a || !need(r, 1, &n))
-        return false;
-    a->answer = (uint64_t)n;
     return true;
 }
 
@@ -468,58 +332,4 @@ bool script_run(const struct script *s, bool v6, char error[SCRIPT_ERROR_B])
         ok = run_fail(&r, "%s", left);
     free(p);
     return ok;
-}
-
-/* --- files --- */
-
-static bool header(const char *line, struct script *s)
-{
-    const char *colon = strstr(line, ": ");
-
-    memset(s, 0, sizeof(*s));
-    s->only_v4 = strstr(line, " v4 ") != NULL;
-    s->only_v6 = strstr(line, " v6 ") != NULL;
-    return colon && sscanf(line, "== %15s", s->id) == 1 &&
-           snprintf(s->title, sizeof(s->title), "%s", colon + 2) > 0;
-}
-
-int script_load(const char *path, struct script *to, int max, char error[SCRIPT_ERROR_B])
-{
-    FILE *f = fopen(path, "r");
-    char line[600];
-    unsigned number = 0;
-    int n = 0;
-
-    if (!f) {
-        snprintf(error, SCRIPT_ERROR_B, "%s: cannot be read", path);
-        return -1;
-    }
-    while (fgets(line, sizeof(line), f)) {
-        char *at = line;
-
-        number++;
-        line[strcspn(line, "\n")] = 0;
-        while (isspace((unsigned char)*at))
-            at++;
-        if (strncmp(at, "== ", 3) == 0) {
-            if (n == max || !header(at, &to[n++])) {
-                snprintf(error, SCRIPT_ERROR_B, "%s:%u: not a headline, or too many", path, number);
-                fclose(f);
-                return -1;
-            }
-        } else if (*at && *at != '#' && n && to[n - 1].count < SCRIPT_LINES) {
-            to[n - 1].numbers[to[n - 1].count] = number;
-            to[n - 1].lines[to[n - 1].count++] = strdup(at);
-        }
-    }
-    fclose(f);
-    return n;
-}
-
-void script_free(struct script *s, int n)
-{
-    for (int i = 0; i < n; i++) {
-        for (unsigned k = 0; k < s[i].count; k++)
-            free(s[i].lines[k]);
-    }
 }

@@ -1,4 +1,5 @@
-/* script_internal: what script.c (steps), script_seg.c (segments) and script_expr.c (values) share. */
+/* script_internal: what script.c (lines, and steps of the world), script_app.c (steps of the application),
+ * script_seg.c (segments) and script_expr.c (values) share. */
 #ifndef SALLYPORT_TESTS_SCRIPT_INTERNAL_H
 #define SALLYPORT_TESTS_SCRIPT_INTERNAL_H
 
@@ -32,10 +33,23 @@ bool run_fail(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool expr(const struct run *r, const char *text, int64_t *out);
 bool need(struct run *r, unsigned at, int64_t *out);
 
+/* The peer's port of the connection in question. */
+uint16_t script_port(const struct run *r);
+
 bool step_put(struct run *r);    /* < */
 bool step_expect(struct run *r); /* > */
 bool step_var(struct run *r);    /* var NAME OP VALUE */
 bool step_ctr(struct run *r);    /* ctr NAME OP VALUE */
 bool step_set(struct run *r);    /* set KEY VALUE */
+
+bool step_write(struct run *r);  /* write BYTES */
+bool step_read(struct run *r);   /* read on|off|BYTES */
+bool step_end(struct run *r);    /* shutdown, close, abort */
+bool step_answer(struct run *r); /* answer BYTES */
+bool step_refuse(struct run *r);
+bool step_ev(struct run *r); /* ev NAME [WORD] */
+bool step_noev(struct run *r);
+bool step_got(struct run *r);   /* got BYTES */
+bool step_state(struct run *r); /* state NAME */
 
 #endif

@@ -8,7 +8,8 @@
 #define LEARNS "crl_learn = true; crl_max = \"1k\";"
 
 /* As a core that misses the list of L's issuer; `urls`: what the certificate names. */
-static bool teach(struct fix *f, const char *url)
+static bool teach_by(struct fix *f, const char *url, const uint8_t id[32], const struct gen *now,
+                     const struct gen *retired, const struct gen *coming)
 {
     struct cert c[3];
     const struct cert *path[] = {&c[0], &c[1], &c[2]};
@@ -22,9 +23,15 @@ static bool teach(struct fix *f, const char *url)
     for (int i = 0; i < 3; i++)
         T_NEED(IS_OK(cert_parse(der[i], &c[i], &why)));
     fake_crypto.points[0] = url;
-    crl_rec_put(&u.rec, trust_id(f->ctl->now->snap.trusts[0].trust), path, 3);
-    return crls_record(f->ctl->crls, span_of(u.bytes, crl_rec_b(path, 3)), f->ctl->now,
-                       f->ctl->retired);
+    crl_rec_put(&u.rec, id, path, 3);
+    return crls_record(f->ctl->crls, span_of(u.bytes, crl_rec_b(path, 3)), now, retired, coming);
+}
+
+static bool teach(struct fix *f, const char *url)
+{
+    const struct gen *now = f->ctl->now;
+
+    return teach_by(f, url, trust_id(now->snap.trusts[0].trust), now, f->ctl->retired, NULL);
 }
 
 static uint64_t counted(const struct fix *f, enum crls_ctr what)
@@ -75,7 +82,7 @@ static void what_is_not_good_teaches_nothing(void)
         T_EQ(f.ctl->crls->learnt_count, 0);
     }
     memset(rubbish, 0xff, sizeof(rubbish));
-    T_OK(!crls_record(f.ctl->crls, span_of(rubbish, sizeof(rubbish)), f.ctl->now, NULL));
+    T_OK(!crls_record(f.ctl->crls, span_of(rubbish, sizeof(rubbish)), f.ctl->now, NULL, NULL));
     settle(&f);
     T_EQ(httpd_seen(&f.h), 0);
     ctl_close(f.ctl);
@@ -171,6 +178,71 @@ static void what_comes_while_a_plan_is_made_is_not_lost(void)
     T_OK(f.ctl->crls->learnt_news);
     settle(&f);
     T_EQ(lists(&f), 1);
+    end(&f);
+}
+
+/* Cores judge by it before anybody has said that it is in force; and by the one before for a while. */
+static void a_record_by_any_generation_that_lives(void)
+{
+    struct snap_trust other;
+    struct gen none = {.snap = {.trust_count = 0}}, later = {.snap = {.trust_count = 1}};
+    struct fix f;
+    const struct gen *g;
+    uint8_t id[32];
+
+    open_server(&f);
+    start(&f, conf(&f, LEARNS, ""));
+    g = f.ctl->now;
+    memcpy(id, trust_id(g->snap.trusts[0].trust), 32);
+    T_OK(teach_by(&f, "http://127.0.0.1:9/1", id, &none, NULL, NULL));
+    T_EQ(f.ctl->crls->learnt_count, 0);
+    T_OK(teach_by(&f, "http://127.0.0.1:9/1", id, &none, g, NULL)); /* the set is gone */
+    T_EQ(f.ctl->crls->learnt_count, 0);
+    T_OK(teach_by(&f, "http://127.0.0.1:9/1", id, &none, NULL, g));
+    T_EQ(f.ctl->crls->learnt_count, 1);
+    other = g->snap.trusts[0]; /* by the same name, with other lists */
+    other.trust = g->snap.trusts[1].trust;
+    later.snap.trusts = &other;
+    T_OK(teach_by(&f, "http://127.0.0.1:9/2", id, &later, g, NULL));
+    T_EQ(f.ctl->crls->learnt_count, 1); /* as it is now, it does not learn */
+    other.trust = g->snap.trusts[0].trust;
+    other.key++;
+    id[0] ^= 1;
+    T_OK(teach_by(&f, "http://127.0.0.1:9/2", id, &later, g, NULL));
+    T_EQ(f.ctl->crls->learnt_count, 1);
+    end(&f);
+}
+
+static uint32_t failed(const struct crls *k)
+{
+    uint32_t n = 0;
+
+    for (const struct source *s = k->sources; s; s = s->next)
+        n += s->failures > 0;
+    return n;
+}
+
+/* Places for requests are not all taken by those that are in vain. */
+static void who_fails_leaves_places(void)
+{
+    struct fix f;
+    char url[512];
+
+    open_server(&f);
+    start(&f, conf(&f, LEARNS, ""));
+    for (int i = 0; i < CRLS_LEARNT_MAX; i++) {
+        snprintf(url, sizeof(url), "%s/%d", httpd_url(&f.h, "/3"), i);
+        T_OK(teach(&f, url));
+    }
+    settle(&f);
+    T_EQ(f.ctl->crls->count, CRLS_LEARNT_MAX);
+    for (int i = 0; i < 3000 && failed(f.ctl->crls) < CRLS_LEARNT_MAX; i++)
+        turn(&f);
+    crls_ask_all(f.ctl->crls);
+    T_EQ(f.ctl->crls->active, 0);
+    f.ctl->crls->look_ms = 0;
+    (void)crls_turn(f.ctl->crls, crls_mono_ms());
+    T_EQ(f.ctl->crls->active, CRLS_ACTIVE_MAX / 2);
     end(&f);
 }
 
@@ -302,6 +374,17 @@ static void what_is_cut_in_the_cache_is_nothing(void)
         T_OK(!k->learnt || !k->learnt->planned);
         crls_free(k);
     }
+    for (size_t i = 0; i < len; i++) { /* what still reads is judged like any chain */
+        struct elog quiet = {.level = LOG_BUG, .sink = {.fd = -1}};
+        struct crls *k;
+
+        all[i] ^= 0x55;
+        write_bytes(path, all, len);
+        all[i] ^= 0x55;
+        T_NEED(IS_OK(crls_new(NULL, &quiet, folder, &k)));
+        T_OK(k->learnt_count <= 1 && (!k->learnt || !k->learnt->planned));
+        crls_free(k);
+    }
     (void)files(folder, "", true);
     end(&f);
 }
@@ -340,12 +423,15 @@ static void only_what_we_have_named_is_removed(void)
     end(&f);
 }
 
-#define TESTS(X)                                                                               \
-    X(what_is_taught_is_fetched)                                                               \
-    X(what_is_not_good_teaches_nothing)                                                        \
-    X(there_is_room_for_so_many)                                                               \
-    X(a_reload_keeps_them_while_they_are_wanted)                                               \
-    X(what_comes_while_a_plan_is_made_is_not_lost) X(without_a_good_answer_they_are_forgotten) \
-        X(a_restart_has_them) X(what_is_cut_in_the_cache_is_nothing)                           \
-            X(only_what_we_have_named_is_removed)
+#define TESTS(X)                                                 \
+    X(what_is_taught_is_fetched)                                 \
+    X(what_is_not_good_teaches_nothing)                          \
+    X(there_is_room_for_so_many)                                 \
+    X(a_reload_keeps_them_while_they_are_wanted)                 \
+    X(what_comes_while_a_plan_is_made_is_not_lost)               \
+    X(a_record_by_any_generation_that_lives)                     \
+    X(who_fails_leaves_places)                                   \
+    X(without_a_good_answer_they_are_forgotten)                  \
+    X(a_restart_has_them) X(what_is_cut_in_the_cache_is_nothing) \
+        X(only_what_we_have_named_is_removed)
 T_MAIN("crls_learn", TESTS)

@@ -417,12 +417,13 @@ static void too_many_members_are_refused(void)
     end(&f);
 }
 
-#define TESTS(X)                                                                                 \
-    X(scalars_are_carried_over)                                                                  \
-    X(ja4_is_made_where_it_is_asked_for) X(hosts_and_locations) X(equal_policies_have_equal_ids) \
-        X(upstreams_and_members) X(what_is_equal_is_shared_with_the_generation_before)           \
-            X(bad_files_are_all_said) X(a_bad_set_that_nothing_uses_is_said)                     \
-                X(settings_that_tls_refuses_are_said) X(identities_know_what_they_are_for)       \
-                    X(files_of_a_configuration_with_mistakes_are_read)                           \
+#define TESTS(X)                                                                         \
+    X(scalars_are_carried_over)                                                          \
+    X(ja4_is_made_where_it_is_asked_for)                                                 \
+    X(hosts_and_locations) X(equal_policies_have_equal_ids) X(upstreams_and_members)     \
+        X(what_is_equal_is_shared_with_the_generation_before) X(bad_files_are_all_said)  \
+            X(a_bad_set_that_nothing_uses_is_said) X(settings_that_tls_refuses_are_said) \
+                X(identities_know_what_they_are_for)                                     \
+                    X(files_of_a_configuration_with_mistakes_are_read)                   \
                         X(too_many_members_are_refused)
 T_MAIN("gen", TESTS)

@@ -135,5 +135,41 @@ static void a_verdict_ends_with_the_first_answer(void)
     ocsp_table_free(table);
 }
 
-#define TESTS(X) X(what_a_set_makes_of_answers) X(a_verdict_ends_with_the_first_answer)
+/* What is not looked for is not renewed, and a verdict that is kept looks for nothing. */
+static void answers_are_looked_for_more_often_than_they_are_renewed(void)
+{
+    struct ocsp_policy policy = {.check = OCSP_CHECK_CHAIN, .refresh_s = 40};
+    struct path p = {{&certs[0], &certs[1], &certs[2]}, 3};
+    struct verdict_input in = {.now_s = 1000};
+    struct path_error e;
+    struct path_ocsp o;
+
+    begin();
+    in.ocsp = table;
+    policy_now = &policy;
+    know(0, OCSP_IS_GOOD, 9000);
+    know(1, OCSP_IS_GOOD, 9000);
+    certs[1].ext = 0;
+    T_OK(path_ocsp_ok(&p, &in, &o, &e));
+    T_EQ(o.look_s, 1020);
+    know(1, OCSP_IS_GOOD, 1040); /* renewed at 1020, if somebody comes before */
+    T_OK(path_ocsp_ok(&p, &in, &o, &e));
+    T_EQ(o.look_s, 1010);
+    in.now_s = 1040;
+    T_OK(path_ocsp_ok(&p, &in, &o, &e));
+    T_EQ(o.look_s, 1040);
+    policy.refresh_s = 1;
+    in.now_s = 1000;
+    T_OK(path_ocsp_ok(&p, &in, &o, &e));
+    T_EQ(o.look_s, 1000);
+    in.ocsp_none = true;
+    T_OK(path_ocsp_ok(&p, &in, &o, &e));
+    T_EQ(o.look_s, INT64_MAX);
+    ocsp_table_free(table);
+}
+
+#define TESTS(X)                            \
+    X(what_a_set_makes_of_answers)          \
+    X(a_verdict_ends_with_the_first_answer) \
+        X(answers_are_looked_for_more_often_than_they_are_renewed)
 T_MAIN("path_ocsp", TESTS)

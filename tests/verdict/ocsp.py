@@ -1,10 +1,11 @@
 """crypto/ocsp against responses that openssl's responder makes, and against some that no honest one would.
 
-    ocsp.py OCSP_ASK [--corpus DIR]     --corpus: leave the seeds of tests/fuzz/ocsp.c there
+    ocsp.py OCSP_ASK SALLYCTL [--corpus DIR]     --corpus: leave the seeds of tests/fuzz/ocsp.c there
 """
 
 import calendar
 import datetime
+import json
 import os
 import subprocess
 import sys
@@ -267,6 +268,56 @@ def urls(tool, site):
     check("no url", access((issuers, "http://a/ca")) or "none", "none")
 
 
+def verdicts(sallyctl, site):
+    """sallyctl cert verify --ocsp: the same judgement, and what a verdict makes of it."""
+    revoked = dict(status=ocsp.OCSPCertStatus.REVOKED, revoked=NOW - DAY, reason=x509.ReasonFlags.key_compromise)
+    files = {"good": built(site), "revoked": built(site, **revoked), "unknown": built(site, status=ocsp.OCSPCertStatus.UNKNOWN),
+             "old": built(site, this=-9000, next=-8000), "stranger": built(site, cert="stranger"), "cut": built(site)[:-1],
+             "ca": built(site, cert="ca", issuer="root"), "ca-revoked": built(site, cert="ca", issuer="root", **revoked)}
+    for n, made in files.items():
+        with open(site.path("r-" + n), "wb") as f:
+            f.write(made)
+    with open(site.path("chain.pem"), "w") as f:
+        f.write(site.good.pem() + site.ca.pem())
+    rows = [
+        ([], None, 0, "ok", None),
+        (["good"], None, 0, "ok", "good"),
+        (["revoked"], None, 1, "cert_revoked", "revoked"),
+        (["unknown"], None, 1, "revocation_unknown", "unknown"),
+        (["old"], None, 1, "revocation_unknown", "not usable"),
+        (["stranger"], None, 1, "revocation_unknown", "not usable"),
+        (["cut"], None, 1, "revocation_unknown", "not usable"),
+        (["good"], "chain", 1, "revocation_unknown", "good"),
+        (["good", "ca"], "chain", 0, "ok", "good"),
+        (["ca", "good"], "chain", 0, "ok", "good"),
+        (["good", "ca-revoked"], "chain", 1, "cert_revoked", "good"),
+        (["good", "ca-revoked"], "leaf", 0, "ok", "good"),
+    ]
+    for names, checks, code, verdict, status in rows:
+        argv = [sallyctl, "--json", "cert", "verify", "--anchors", site.path("root.pem"), "--at", str(AT)]
+        for n in names:
+            argv += ["--ocsp", site.path("r-" + n)]
+        argv += ["--ocsp-check", checks] if checks else []
+        done = subprocess.run(argv + [site.path("chain.pem")], capture_output=True, text=True)
+        title = f"cert verify --ocsp {names} {checks}"
+        check(title, f"{done.returncode} {done.stderr}", f"{code} ")
+        if not done.stdout:
+            continue
+        said = json.loads(done.stdout)
+        check(title, said["verdict"], verdict)
+        check(title, str(len(said.get("ocsp", []))), str(len(names)))
+        if names:
+            check(title, next(o["status"] for o in said["ocsp"] if not o["response"].endswith("r-ca")), status)
+        if status == "not usable":
+            check(title + ": why", str(bool(said["ocsp"][0]["why"])), "True")
+    done = subprocess.run([sallyctl, "cert", "verify", "--anchors", site.path("root.pem"), "--ocsp", site.path("nothing"),
+                           site.path("chain.pem")], capture_output=True, text=True)
+    check("a response that is not there", f"{done.returncode} {done.stderr}", f"2 {site.path('nothing')}: ")
+    shown = subprocess.run([sallyctl, "cert", "verify", "--anchors", site.path("root.pem"), "--ocsp", site.path("r-revoked"),
+                            site.path("chain.pem")], capture_output=True, text=True).stdout
+    check("shown to people", str("keyCompromise" in shown and "the issuer" in shown), "True")
+
+
 def seed(corpus, n, site, cert, issuer, made):
     """As tests/fuzz/ocsp.c reads it."""
     parts = [open(site.path(c + ".der"), "rb").read() for c in (cert, issuer)]
@@ -276,13 +327,14 @@ def seed(corpus, n, site, cert, issuer, made):
 
 def main():
     tool = sys.argv[1]
-    corpus = sys.argv[3] if len(sys.argv) > 3 else None
+    corpus = sys.argv[4] if len(sys.argv) > 4 else None
     with tempfile.TemporaryDirectory() as folder:
         site = Site(folder)
         openssl_answers(tool, site, corpus)
         built_answers(tool, site, corpus)
         errors(tool, site, corpus)
         urls(tool, site)
+        verdicts(sys.argv[2], site)
     print(f"{len(BAD)} failed")
     return 1 if BAD else 0
 
