@@ -111,6 +111,12 @@ struct cfg_control {
     bool telemetry;
 };
 
+struct cfg_fetch {
+    struct cfg_node node;
+    const char *ca, *proxy; /* NULL: none */
+    struct cfg_texts direct;
+};
+
 struct cfg_trust {
     struct cfg_node node;
     const char *name;
@@ -121,7 +127,7 @@ struct cfg_trust {
     const char *ocsp_url;
     bool ocsp_nonce;
     struct cfg_texts crl_url;
-    bool crl_from_cdp;
+    bool crl_from_cdp, crl_learn;
     uint32_t crl_refresh_ms, crl_timeout_ms; /* refresh 0: by nextUpdate */
     uint64_t crl_max_b;
     bool partial_chain, anchor_expiry;
@@ -155,6 +161,7 @@ struct cfg_client_cert {
     struct cfg_texts ca_name_files;
     struct cfg_refs trust; /* sorted, each once */
     int32_t max_depth;
+    bool post_handshake;
 };
 
 struct cfg_respond {
@@ -249,7 +256,7 @@ struct cfg_upstream {
 
 struct cfg_limits {
     struct cfg_node node;
-    uint32_t line_b, field_b, head_b, headers, requests_per_conn, conns;
+    uint32_t line_b, field_b, head_b, headers, requests_per_conn, conns, late_body_b;
 };
 
 struct cfg_timeouts {
@@ -278,6 +285,7 @@ struct cfg {
         uint32_t n;
     } ports;
     struct cfg_ip *ip;
+    struct cfg_fetch *fetch;
     struct cfg_tcp *tcp;
     struct cfg_texts dpdk_args;
     struct cfg_control *control;

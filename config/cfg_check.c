@@ -372,6 +372,37 @@ static void check_staples(const struct cfg *c, struct report *r)
     }
 }
 
+/* --- fetching --- */
+
+/* They become one list, with commas. */
+static bool one_host(const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        if (*p <= ' ' || *p == ',' || *p == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static void check_fetch(const struct cfg *c, struct report *r)
+{
+    const struct cfg_fetch *f = c->fetch;
+    const char *why;
+
+    if (f->proxy && url_scheme(f->proxy, &why) != URL_HTTP)
+        cfg_mistake(r, REPORT_ERROR, &f->node, offsetof(struct cfg_fetch, proxy),
+                    "\"http://proxy.example:3128\"", "not an http:// URL");
+    if (f->direct.n && !f->proxy)
+        cfg_mistake(r, REPORT_WARN, &f->node, offsetof(struct cfg_fetch, direct),
+                    "add proxy, or leave it out", "there is no proxy");
+    for (uint32_t i = 0; i < f->direct.n; i++) {
+        if (f->direct.v[i] && !one_host(f->direct.v[i]))
+            cfg_mistake(r, REPORT_ERROR, &f->node, offsetof(struct cfg_fetch, direct),
+                        "\"ocsp.example\", \"192.0.2.1\", \"10.0.0.0/8\"",
+                        "\"%s\": not one name, address or network", f->direct.v[i]);
+    }
+}
+
 /* --- the rest --- */
 
 static void check_limits(const struct cfg *c, struct report *r)
@@ -408,6 +439,7 @@ void cfg_check(struct cfg *c, struct report *report)
     for (uint32_t i = 0; i < c->listeners.n; i++)
         check_listener(c, i, report);
     check_upstreams(c, report);
+    check_fetch(c, report);
     check_trusts(c, report);
     check_staples(c, report);
     check_unused(c, report);

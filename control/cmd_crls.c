@@ -42,6 +42,7 @@ static json_t *source(const struct ctl *c, const struct crls_view *v)
     snprintf(next, sizeof(next), "in %lld s", (long long)v->next_try_s);
     json_object_set_new(o, "url", cmd_text(v->url, strlen(v->url)));
     json_object_set_new(o, "trust", names(c, v));
+    json_object_set_new(o, "learnt", cmd_text(v->learnt, strlen(v->learnt)));
     json_object_set_new(o, "state", json_string(state_of(v)));
     json_object_set_new(o, "lists", json_integer(v->lists));
     json_object_set_new(o, "serials", json_integer((json_int_t)v->serials));
@@ -52,7 +53,7 @@ static json_t *source(const struct ctl *c, const struct crls_view *v)
     json_object_set_new(o, "failures", json_integer(v->failures));
     json_object_set_new(o, "last_error", cmd_text(v->error, strlen(v->error)));
     for (size_t i = 0; i < CRLS_CTR_COUNT; i++) {
-        if (i != CRLS_USED)
+        if (i != CRLS_USED && i != CRLS_LEARNT && i != CRLS_LEARN_FULL) /* of no source alone */
             json_object_set_new(o, crls_ctrs[i].name, json_integer((json_int_t)v->ctr[i]));
     }
     return o;

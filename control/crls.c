@@ -1,6 +1,7 @@
 #include "control/crls_parts.h"
 
 #include "base/url.h"
+#include "crypto/memo.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -8,7 +9,7 @@
 #define LOOK_MS    100  /* between two looks at all sources */
 #define SETTLE_MS  500  /* lists that come together make one generation */
 #define PUT_OFF_MS 5000 /* after one that could not be made */
-#define POINTS_MAX 8    /* distribution points of one certificate */
+#define MEMO       1024 /* signatures of chains that were learnt from */
 
 const struct ctr_desc crls_ctrs[CRLS_CTR_COUNT] = {
 #define CTR(sym, name, help) {name, help},
@@ -58,10 +59,12 @@ res crls_new(struct fetch *fetch, struct elog *elog, const char *cache, struct c
     k->fetch = fetch;
     k->elog = elog;
     k->cache = cache ? strdup(cache) : NULL;
-    if (cache && !k->cache) {
-        free(k);
+    if ((cache && !k->cache) || !IS_OK(memo_new(MEMO, &k->memo))) {
+        crls_free(k);
         return ERR(NOMEM);
     }
+    if (k->cache)
+        crls_cache_learnt(k);
     *out = k;
     return OK;
 }
@@ -90,6 +93,14 @@ void crls_free(struct crls *k)
         k->sources = s->next;
         source_free(s);
     }
+    while (k->learnt) {
+        struct learnt *l = k->learnt;
+
+        k->learnt = l->next;
+        crls_learnt_free(l);
+    }
+    if (k->memo)
+        memo_free(k->memo);
     free(k->cache);
     free(k);
 }
@@ -117,7 +128,7 @@ static struct source *source_new(struct crls *k, const char *url)
     return s;
 }
 
-static struct source *source_of(struct crls *k, const char *url)
+struct source *crls_source_of(const struct crls *k, const char *url)
 {
     struct source *s = k->sources;
 
@@ -134,12 +145,14 @@ void crls_plan(struct crls *k)
         s->planned.n = 0;
         s->planned_pace = (struct pace){0};
     }
+    crls_learnt_plan(k);
 }
 
 /* Those that the plan does not name, or those that only it did. */
-static void drop(struct crls *k, bool fresh)
+static bool drop(struct crls *k, bool fresh)
 {
     struct source **at = &k->sources;
+    uint32_t before = k->count;
 
     while (*at) {
         struct source *s = *at;
@@ -152,16 +165,19 @@ static void drop(struct crls *k, bool fresh)
             at = &s->next;
         }
     }
+    return k->count != before;
 }
 
 void crls_revert(struct crls *k)
 {
-    drop(k, true);
+    (void)drop(k, true);
 }
 
 void crls_commit(struct crls *k, const struct snap *now)
 {
-    drop(k, false);
+    bool sweep = drop(k, false) || !k->swept;
+
+    crls_learnt_commit(k);
     for (struct source *s = k->sources; s; s = s->next) {
         struct uses was = s->uses;
 
@@ -176,6 +192,9 @@ void crls_commit(struct crls *k, const struct snap *now)
     k->ctr[CRLS_USED] += k->dirty;
     k->dirty = false;
     k->look_ms = 0;
+    k->swept = true;
+    if (sweep && k->cache)
+        crls_cache_sweep(k);
 }
 
 static bool use(struct uses *u, uint32_t index)
@@ -209,7 +228,7 @@ static void merge_pace(struct pace *p, const struct cfg_trust *t)
 struct wish {
     struct crls *k;
     const struct trust *t;
-    uint32_t index;
+    const struct crls_set *set;
     struct report *report;
     struct crl **lists;
     size_t n, cap;
@@ -235,7 +254,7 @@ static bool add_held(struct wish *w, const struct source *s)
 
 static res want(struct wish *w, const struct cfg_trust *t, const char *url)
 {
-    struct source *s = source_of(w->k, url);
+    struct source *s = crls_source_of(w->k, url);
     bool known;
 
     w->urls++;
@@ -248,8 +267,8 @@ static res want(struct wish *w, const struct cfg_trust *t, const char *url)
     }
     if (!s && !(s = source_new(w->k, url)))
         return ERR(NOMEM);
-    known = s->planned.n && s->planned.v[s->planned.n - 1] == w->index;
-    if (!use(&s->planned, w->index))
+    known = s->planned.n && s->planned.v[s->planned.n - 1] == w->set->index;
+    if (!use(&s->planned, w->set->index))
         return ERR(NOMEM);
     merge_pace(&s->planned_pace, t);
     if (s->fresh && !s->held_count && w->k->cache && !s->file)
@@ -257,20 +276,28 @@ static res want(struct wish *w, const struct cfg_trust *t, const char *url)
     return known || add_held(w, s) ? OK : ERR(NOMEM);
 }
 
+bool crls_point_url(struct span point, char *out)
+{
+    const char *why;
+    enum url_scheme scheme;
+
+    if (point.len > URL_MAX_B || memchr(point.p, 0, point.len))
+        return false;
+    memcpy(out, point.p, point.len);
+    out[point.len] = '\0';
+    scheme = url_scheme(out, &why);
+    return scheme == URL_HTTP || scheme == URL_HTTPS;
+}
+
 static res want_points(struct wish *w, const struct cfg_trust *t, struct span extension)
 {
-    struct span urls[POINTS_MAX];
-    size_t n = crl_points(extension, urls, POINTS_MAX);
+    struct span urls[CRLS_POINTS_MAX];
+    size_t n = crl_points(extension, urls, CRLS_POINTS_MAX);
 
     for (size_t i = 0; i < n; i++) {
         char url[URL_MAX_B + 1];
-        const char *why;
 
-        if (urls[i].len > URL_MAX_B || memchr(urls[i].p, 0, urls[i].len))
-            continue;
-        memcpy(url, urls[i].p, urls[i].len);
-        url[urls[i].len] = '\0';
-        if (url_scheme(url, &why) == URL_HTTP || url_scheme(url, &why) == URL_HTTPS)
+        if (crls_point_url(urls[i], url))
             TRY(want(w, t, url));
     }
     return OK;
@@ -280,41 +307,52 @@ static res want_all(struct wish *w, const struct cfg_trust *t)
 {
     for (uint32_t i = 0; i < t->crl_url.n; i++)
         TRY(want(w, t, t->crl_url.v[i]));
-    w->wanted |= t->crl_from_cdp;
+    w->wanted |= t->crl_from_cdp && !t->crl_learn;
     for (uint32_t i = 0; t->crl_from_cdp && i < trust_entry_count(w->t); i++) {
         const struct cert *c = &trust_entry_at(w->t, i)->cert;
 
         TRY(want_points(w, t, c->crl_dp));
         TRY(want_points(w, t, c->freshest_crl));
     }
+    for (struct learnt *l = t->crl_learn ? w->k->learnt : NULL; l; l = l->next) {
+        if (crls_learnt_wanted(w->k, l, w->set->name, w->t))
+            TRY(want(w, t, l->url));
+    }
     return OK;
 }
 
-res crls_equip(struct crls *k, const struct cfg *c, const struct cfg_refs *list, uint32_t index,
-               struct report *report, struct trust **t)
+static res with_lists(const struct wish *w, struct trust **t)
 {
-    struct wish w = {.k = k, .t = *t, .index = index, .report = report};
+    const struct cert *cas[CRLS_LEARNT_ALL];
+    size_t n = crls_learnt_cas_of(w->k, w->set->name, cas);
     struct trust *with = NULL;
+
+    TRY(trust_with_lists(*t, w->lists, w->n, cas, n, &with));
+    trust_unref(*t);
+    *t = with;
+    return OK;
+}
+
+res crls_equip(struct crls *k, const struct crls_set *set, struct report *report, struct trust **t)
+{
+    struct wish w = {.k = k, .t = *t, .set = set, .report = report};
+    const struct cfg *c = set->cfg;
     res r = OK;
 
-    for (uint32_t i = 0; i < list->n && IS_OK(r); i++) {
-        const struct cfg_trust *set = &c->trust.v[list->v[i]];
+    for (uint32_t i = 0; i < set->list->n && IS_OK(r); i++) {
+        const struct cfg_trust *one = &c->trust.v[set->list->v[i]];
 
-        if (set->crl_check != CFG_CRL_NONE)
-            r = want_all(&w, set);
+        if (one->crl_check != CFG_CRL_NONE)
+            r = want_all(&w, one);
     }
     if (IS_OK(r) && w.wanted && !w.urls)
         report_add(report, REPORT_WARN, c->file, 0, "add crl_url = [ ... ], or crl",
                    "trust '%s': crl_from_cdp, but none of its certificates says where a list is",
                    trust_name(*t));
     if (IS_OK(r))
-        r = trust_with_lists(*t, w.lists, w.n, &with);
+        r = with_lists(&w, t);
     free(w.lists);
-    if (!IS_OK(r))
-        return r;
-    trust_unref(*t);
-    *t = with;
-    return OK;
+    return r;
 }
 
 /* --- turns --- */
@@ -342,7 +380,7 @@ bool crls_turn(struct crls *k, int64_t mono_ms)
         }
         k->look_ms = mono_ms + LOOK_MS;
     }
-    return k->dirty && mono_ms >= k->not_before_ms &&
+    return (k->dirty || k->learnt_news) && mono_ms >= k->not_before_ms &&
            (k->active == 0 || mono_ms - k->dirty_ms >= SETTLE_MS);
 }
 
@@ -378,7 +416,7 @@ const uint64_t *crls_counters(const struct crls *k)
     return k->ctr;
 }
 
-bool crls_look(const struct crls *k, uint32_t index, int64_t mono_ms, struct crls_view *out)
+bool crls_look(struct crls *k, uint32_t index, int64_t mono_ms, struct crls_view *out)
 {
     const struct source *s = k->sources;
 
@@ -386,14 +424,16 @@ bool crls_look(const struct crls *k, uint32_t index, int64_t mono_ms, struct crl
         s = s->next;
     if (!s)
         return false;
-    *out = (struct crls_view){.url = s->url,
-                              .error = s->error,
-                              .trusts = s->uses.v,
-                              .trust_count = s->uses.n,
-                              .lists = s->held_count,
-                              .next_s = crls_next_s(s),
-                              .good_s = s->good_s,
-                              .failures = s->failures};
+    *out = (struct crls_view){
+        .url = s->url,
+        .error = s->error,
+        .learnt = crls_learnt_text(k, s->url, k->learnt_text, sizeof(k->learnt_text)),
+        .trusts = s->uses.v,
+        .trust_count = s->uses.n,
+        .lists = s->held_count,
+        .next_s = crls_next_s(s),
+        .good_s = s->good_s,
+        .failures = s->failures};
     for (uint32_t i = 0; i < s->held_count; i++) {
         out->serials += crl_count(s->held[i]);
         if (i == 0 || crl_next_s(s->held[i]) == out->next_s)

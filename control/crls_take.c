@@ -130,16 +130,18 @@ static void exchange(struct source *s, struct crl *const *lists, uint32_t n)
     s->expired_said = false;
 }
 
-bool crls_take(struct source *s, const struct trust *const *signers, size_t count, struct span text,
+bool crls_take(struct source *s, const struct trust *const *sets, size_t count, struct span text,
                bool *news, struct sb *why)
 {
+    const struct cert *cas[CRLS_LEARNT_ALL];
+    struct revocation_signers signers = {sets, count, cas, crls_learnt_cas_at(s->k, s->url, cas)};
     struct crl *fresh[CRLS_HELD_MAX], *next[CRLS_HELD_MAX];
     uint32_t next_count = s->held_count;
     size_t n = 0;
     bool ok;
 
     *news = false;
-    if (!IS_OK(revocation_read(signers, count, text, why, fresh, CRLS_HELD_MAX, &n))) {
+    if (!IS_OK(revocation_read(&signers, text, why, fresh, CRLS_HELD_MAX, &n))) {
         if (!why->len)
             sb_str(why, "no memory for it");
         return false;

@@ -26,6 +26,8 @@ static res load(const char *file, struct report *report, struct cfg **out)
 {
     res r = cfg_load(file, report, out);
 
+    if (IS_OK(r) && !IS_OK(ctl_fetch_check(*out, report)))
+        r = ERR(FAIL);
     if (!IS_OK(r) && *out) {
         gen_check_files(*out, ctl_wall_s(), report);
         cfg_free(TAKE(*out));
@@ -90,6 +92,8 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
         r = ocsp_cache_new(c->fetch, &c->elog, c->ocsp_table, &c->ocsp);
     if (IS_OK(r))
         r = load(file, report, &cfg);
+    if (IS_OK(r))
+        r = ctl_fetch_use(c, cfg);
     if (IS_OK(r))
         r = crls_new(c->fetch, &c->elog, cfg->control->crl_cache, &c->crls);
     if (IS_OK(r))
@@ -200,6 +204,9 @@ static res reload(struct ctl *c, const char *file, struct report *report)
     }
     (void)ctl_drain(c);
     ctl_logs_use(c, next->cfg, &access, &error);
+    if (!IS_OK(ctl_fetch_use(c, next->cfg)))
+        elog(&c->elog, LOG_OPER, "config.warning", "what",
+             "no memory: lists and OCSP responses are fetched as before", NULL);
     free(c->file);
     c->file = name;
     return OK;

@@ -119,6 +119,10 @@ void ctl_logs_use(struct ctl *c, const struct cfg *cfg, const struct sink *acces
 void ctl_first_lists(struct ctl *c, struct report *report);
 void ctl_renew(struct ctl *c);
 
+/* ctl_fetch.c: is what `fetch` names there; use it for all requests from now on. */
+MUST_CHECK res ctl_fetch_check(const struct cfg *cfg, struct report *report);
+MUST_CHECK res ctl_fetch_use(struct ctl *c, const struct cfg *cfg);
+
 /* Inside of ctl*.c: the steps of a reload. *cfg is taken on success; that of the present generation renews it. */
 MUST_CHECK res ctl_build(struct ctl *c, struct cfg **cfg, struct report *report, struct gen **out);
 /* From here on `next`, of the last ctl_build, is in force: on all cores, or on the late ones as soon as they run. */

@@ -1,5 +1,6 @@
 /* Logs: from the cores' rings to the files. */
 #include "control/ctl.h"
+#include "crypto/crl_learn.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -34,6 +35,8 @@ static bool drain_core(struct ctl *c, unsigned core, uint64_t wall_ns)
             access_record(c, record, wall_ns);
         else if (kind == OCSP_REC_KIND)
             c->records_bad += !ocsp_cache_record(c->ocsp, record, c->now, c->retired);
+        else if (kind == CRL_REC_KIND)
+            c->records_bad += !crls_record(c->crls, record, c->now, c->retired);
         else if (kind != LOG_REC_EVENT || !elog_record(&c->elog, record, wall_ns))
             c->records_bad++;
         ring_next(ring);

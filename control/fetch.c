@@ -16,6 +16,7 @@ struct fetch {
     uint64_t last_id;
     struct job *jobs, *queue, **queue_end; /* under way; waiting */
     int64_t timer_ms;                      /* CLOCK_MONOTONIC; -1: none */
+    struct way way;
 };
 
 static int64_t now_ms(void)
@@ -86,6 +87,33 @@ res fetch_new(uint32_t active, struct fetch **out)
     return OK;
 }
 
+static void way_free(struct way *w)
+{
+    free(w->ca_file);
+    free(w->proxy);
+    free(w->direct);
+}
+
+static bool copy_text(char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return !from || *to;
+}
+
+res fetch_use(struct fetch *f, const char *ca_file, const char *proxy, const char *direct)
+{
+    struct way w = {0};
+
+    if (!copy_text(&w.ca_file, ca_file) || !copy_text(&w.proxy, proxy) ||
+        !copy_text(&w.direct, direct)) {
+        way_free(&w);
+        return ERR(NOMEM);
+    }
+    way_free(&f->way);
+    f->way = w;
+    return OK;
+}
+
 static void free_all(struct job *j)
 {
     while (j) {
@@ -105,6 +133,7 @@ void fetch_free(struct fetch *f)
     curl_multi_cleanup(f->multi);
     curl_global_cleanup();
     close(f->epoll);
+    way_free(&f->way);
     free(f);
 }
 
@@ -183,7 +212,7 @@ static void start_waiting(struct fetch *f, uint32_t n)
     while (f->queue && f->active < f->active_max && n--) {
         struct job *j = unqueue(f, &f->queue);
 
-        if (job_start(j)) {
+        if (job_start(j, &f->way)) {
             j->next = f->jobs;
             f->jobs = j;
             f->active++;

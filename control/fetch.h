@@ -7,7 +7,7 @@
  *     poll({fetch_fd(f), POLLIN}, fetch_wait_ms(f));  fetch_turn(f)
  *
  * Everything that answers is hostile: bounded in time, in bytes of the body and of the head, in redirections.
- * No cookies, no credentials, no decompression, no proxy, nothing from the environment. Names are resolved by a
+ * No cookies, no credentials, no decompression, no proxy but fetch_use's, nothing from the environment. Names are resolved by a
  * thread of libcurl's that is left behind when it takes too long. A TLS handshake computes within the turn: with
  * the system's CAs, which libcurl reads anew each time, some tens of milliseconds.
  */
@@ -50,7 +50,6 @@ struct fetch_request {
     const char *accept;         /* NULL: anything */
     struct span body;           /* with `body_type`: POST, which follows no redirection */
     const char *body_type;
-    const char *ca_file; /* whom https trusts; NULL: the system */
     size_t max_b;        /* of the answer's body; 1.. */
     uint32_t timeout_ms; /* from its turn to the last byte; 1.. */
     bool file_ok;
@@ -62,6 +61,13 @@ struct fetch;
 
 /* `active` requests at once; the others wait their turn, in order. */
 MUST_CHECK res fetch_new(uint32_t active, struct fetch **out);
+/**
+ * For requests that begin from now on: whom https trusts, NULL: the system; an http:// proxy, NULL: none, and the names,
+ * addresses and networks that are asked without it, NULL: none.
+ * Returns  NOMEM: nothing has changed
+ */
+MUST_CHECK res fetch_use(struct fetch *f, const char *ca_file, const char *proxy,
+                         const char *direct);
 /* Nobody is called back any more. NULL is fine. */
 void fetch_free(struct fetch *f);
 

@@ -75,7 +75,6 @@ void job_free(struct job *j)
     free(j->changed);
     free(j->accept);
     free(j->body_type);
-    free(j->ca_file);
     free(j->body);
     free(j->got);
     free(j);
@@ -114,8 +113,7 @@ struct job *job_new(CURLM *multi, const struct fetch_request *r)
     j->body = r->body_type ? (uint8_t *)malloc(r->body.len ? r->body.len : 1) : NULL;
     if (!copy_text(&j->url, r->url) || !copy_text(&j->etag, etag) ||
         !copy_text(&j->changed, changed) || !copy_text(&j->accept, r->accept) ||
-        !copy_text(&j->body_type, r->body_type) || !copy_text(&j->ca_file, r->ca_file) ||
-        (r->body_type && !j->body)) {
+        !copy_text(&j->body_type, r->body_type) || (r->body_type && !j->body)) {
         job_free(j);
         return NULL;
     }
@@ -157,6 +155,18 @@ static bool set_request(struct job *j)
     return curl_easy_setopt(e, CURLOPT_HTTPHEADER, j->fields) == CURLE_OK;
 }
 
+static bool set_way(CURL *e, const struct way *way)
+{
+    if (way->ca_file) { /* this one, and not the system's besides */
+        curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+        curl_easy_setopt(e, CURLOPT_CAINFO, way->ca_file);
+    }
+    /* Both are given in any case: else libcurl looks into the environment. */
+    curl_easy_setopt(e, CURLOPT_NOPROXY, way->direct ? way->direct : "");
+    curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    return curl_easy_setopt(e, CURLOPT_PROXY, way->proxy ? way->proxy : "") == CURLE_OK;
+}
+
 /* Redirections stay within the scheme: https never becomes http, and nobody out there names a file of ours. */
 static bool set_bounds(struct job *j)
 {
@@ -175,16 +185,11 @@ static bool set_bounds(struct job *j)
     curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    if (j->ca_file) { /* this one, and not the system's besides */
-        curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-        curl_easy_setopt(e, CURLOPT_CAINFO, j->ca_file);
-    }
-    return curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, scheme) == CURLE_OK &&
+    return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, scheme) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, scheme) == CURLE_OK;
 }
 
-bool job_start(struct job *j)
+bool job_start(struct job *j, const struct way *way)
 {
     CURL *e = j->easy = curl_easy_init();
 
@@ -198,7 +203,7 @@ bool job_start(struct job *j)
     curl_easy_setopt(e, CURLOPT_HEADERDATA, j);
     curl_easy_setopt(e, CURLOPT_USERAGENT, "sallyport");
     return curl_easy_setopt(e, CURLOPT_URL, j->url) == CURLE_OK && set_bounds(j) &&
-           set_request(j) && curl_multi_add_handle(j->multi, e) == CURLM_OK;
+           set_way(e, way) && set_request(j) && curl_multi_add_handle(j->multi, e) == CURLM_OK;
 }
 
 /* --- answers --- */

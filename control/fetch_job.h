@@ -8,13 +8,17 @@
 
 #include <curl/curl.h>
 
+struct way {
+    char *ca_file, *proxy, *direct; /* as fetch_use has them */
+};
+
 struct job {
     struct job *next;
     CURLM *multi;
     uint64_t id;
     CURL *easy; /* NULL: waits for its turn */
     struct curl_slist *fields;
-    char *url, *etag, *changed, *accept, *body_type, *ca_file;
+    char *url, *etag, *changed, *accept, *body_type;
     uint8_t *body;
     size_t body_b;
     size_t max_b;
@@ -30,7 +34,7 @@ struct job {
 
 /* Copies what the request points to; NULL: no memory. */
 struct job *job_new(CURLM *multi, const struct fetch_request *r);
-MUST_CHECK bool job_start(struct job *j);
+MUST_CHECK bool job_start(struct job *j, const struct way *way);
 /* Tells whoever asked. */
 void job_answer(struct job *j, CURLcode code);
 void job_free(struct job *j);

@@ -20,6 +20,7 @@ static void scalars(struct build *b)
                                      .head_b = l->head_b,
                                      .headers = l->headers,
                                      .field_b = l->field_b,
+                                     .late_body_b = l->late_body_b,
                                      .requests_per_conn = l->requests_per_conn,
                                      .conns = l->conns ? l->conns : c->memory->connections};
     s->timeouts = (struct snap_timeouts){.handshake_ms = t->handshake_ms,
@@ -46,6 +47,8 @@ static void capture(struct build *b)
     c->response_header_count = f->resp_count;
     c->views = f->views;
     c->view_count = f->view_count;
+    for (uint32_t i = 0; i < f->view_count; i++)
+        build_wants(b, &f->views[i]);
 }
 
 /* Tables whose size is known before they are filled, and what the generation before can lend. */

@@ -25,25 +25,38 @@ static bool location_needs(const struct cfg_location *l)
     return l->require == CFG_REQUIRE_CERT || l->client_cert->mode == CFG_CERT_REQUIRE;
 }
 
-/* Is a certificate asked for in the handshake, for the host itself or for one of its locations? */
-static bool host_asks(const struct cfg_host *h)
-{
-    bool asked = h->client_cert->mode != CFG_CERT_NONE;
+/* When are certificates asked for? */
+struct asks {
+    bool asked; /* at all: for the host itself or for one of its locations */
+    bool late;  /* and none of them wants it in the handshake, where that can be helped */
+};
 
-    for (uint32_t i = 0; i < h->locations.n; i++)
-        asked |= location_needs(&h->locations.v[i]) ||
-                 h->locations.v[i].client_cert->mode != CFG_CERT_NONE;
-    return asked;
+static struct asks host_asks(const struct cfg_host *h)
+{
+    struct asks a = {.asked = h->client_cert->mode != CFG_CERT_NONE};
+
+    a.late = !a.asked || h->client_cert->post_handshake;
+    for (uint32_t i = 0; i < h->locations.n; i++) {
+        const struct cfg_location *l = &h->locations.v[i];
+
+        if (location_needs(l) || l->client_cert->mode != CFG_CERT_NONE) {
+            a.asked = true;
+            a.late &= l->client_cert->post_handshake;
+        }
+    }
+    a.late &= a.asked;
+    return a;
 }
 
-static res client_cert(struct build *b, const struct cfg_client_cert *from, bool asked,
+static res client_cert(struct build *b, const struct cfg_client_cert *from, struct asks asks,
                        struct snap_client_cert *to)
 {
     *to = (struct snap_client_cert){.mode = modes[from->mode],
                                     .on_bad = on_bad[from->on_bad],
                                     .on_missing = on_missing[from->on_missing],
                                     .max_depth = from->max_depth,
-                                    .asked = asked};
+                                    .asked = asks.asked,
+                                    .late = asks.late};
     return build_trust(b, &from->trust, &to->trust);
 }
 
@@ -60,7 +73,8 @@ static uint64_t policy_of(const struct build *b, const struct cfg_host *h,
     char text[4096];
     struct sb s = sb_of(text, sizeof(text));
 
-    sb_fmt(&s, "%d %d %d %d %d ", cc->asked, cc->mode, cc->on_bad, cc->on_missing, cc->max_depth);
+    sb_fmt(&s, "%d %d %d %d %d %d ", cc->asked, cc->late, cc->mode, cc->on_bad, cc->on_missing,
+           cc->max_depth);
     if (cc->trust != SNAP_NONE)
         sb_hex(&s, span_of(trust_id(b->g->snap.trusts[cc->trust].trust), 32));
     sb_fmt(&s, " %u %u %s %s %s", h->tls->min, h->tls->max,
@@ -114,6 +128,10 @@ static res location_headers(struct build *b, const struct cfg_location *from,
 
         to->headers[i] = (struct snap_header){span_str(h->name), h->compiled};
         snap_header_put(&b->g->snap, to->headers[i].name);
+        for (uint32_t k = 0; k < h->compiled.count; k++) {
+            if (h->compiled.parts[k].view)
+                build_wants(b, h->compiled.parts[k].view);
+        }
     }
     return OK;
 }
@@ -134,12 +152,13 @@ static res location_rules(struct build *b, const struct cfg_location *from,
             return ERR(NOMEM);
         for (uint32_t k = 0; k < list->n; k++)
             is[k] = span_str(list->v[k]);
+        build_wants(b, &rule->view);
         to->rules[i] = (struct snap_rule){rule->view, is, list->n, rule->is.n == 0};
     }
     return OK;
 }
 
-static res location(struct build *b, const struct cfg_location *from, bool asked,
+static res location(struct build *b, const struct cfg_location *from, struct asks asks,
                     struct snap_location *to)
 {
     *to = (struct snap_location){
@@ -157,7 +176,7 @@ static res location(struct build *b, const struct cfg_location *from, bool asked
     }
     TRY(location_headers(b, from, to));
     TRY(location_rules(b, from, to));
-    return client_cert(b, from->client_cert, asked, &to->cert);
+    return client_cert(b, from->client_cert, asks, &to->cert);
 }
 
 /* --- names of CAs in the handshake --- */
@@ -227,6 +246,7 @@ static res host_profile(struct build *b, const struct cfg_host *from, struct sna
         .groups = from->tls->groups,
         .alpn_count = from->alpn.n,
         .ask_cert = to->cert.asked,
+        .ask_late = to->cert.late,
         .tickets = from->tls->tickets,
     };
 
@@ -267,15 +287,15 @@ static res host_names(struct build *b, const struct cfg_host *from, struct snap_
 
 static res host(struct build *b, const struct cfg_host *from, struct snap_host *to)
 {
-    bool asked = host_asks(from);
-    res all = client_cert(b, from->client_cert, asked, &to->cert);
+    struct asks asks = host_asks(from);
+    res all = client_cert(b, from->client_cert, asks, &to->cert);
 
     to->location_count = from->locations.n;
     to->locations = ARENA_ARRAY(&b->g->arena, struct snap_location, from->locations.n);
     if (!to->locations)
         return ERR(NOMEM);
     for (uint32_t i = 0; i < from->locations.n; i++) {
-        res r = location(b, &from->locations.v[i], asked, &to->locations[i]);
+        res r = location(b, &from->locations.v[i], asks, &to->locations[i]);
 
         if (!IS_OK(r))
             all = r;

@@ -172,7 +172,8 @@ res build_trust(struct build *b, const struct cfg_refs *list, uint32_t *index)
     else
         TRY(gen_load_trust(b->cfg, list, name, b->report, &t));
     if (b->in->crls) {
-        res r = crls_equip(b->in->crls, b->cfg, list, *index, b->report, &t);
+        res r =
+            crls_equip(b->in->crls, &(struct crls_set){b->cfg, list, name, *index}, b->report, &t);
 
         if (!IS_OK(r)) {
             trust_unref(t);

@@ -76,7 +76,7 @@ res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char 
                                       &narrow.certs, &narrow.spkis, &narrow.files,
                                       &direct.certs, &direct.spkis, &direct.files};
     size_t room = most(c, list);
-    bool later = false;
+    bool later = false, learn = false;
     const char **texts = (const char **)calloc(ROOMS * room, sizeof(char *));
     res r;
 
@@ -91,7 +91,8 @@ res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char 
         add_all(&others, &t->intermediates);
         add_all(&crls, &t->crl);
         add_allowed(t->anchors.n ? &narrow : &direct, t);
-        later |= t->crl_url.n > 0 || t->crl_from_cdp;
+        later |= t->crl_url.n > 0 || t->crl_from_cdp || t->crl_learn;
+        learn |= t->crl_learn;
     }
     r = trust_load(&(struct trust_source){.name = name,
                                           .anchor_files = anchors.v,
@@ -106,7 +107,7 @@ res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char 
                                           .crl_later = later,
                                           .crl_rules = {(enum crl_check)first->crl_check,
                                                         first->crl_missing == CFG_CRL_ALLOW,
-                                                        first->crl_expired == CFG_CRL_ALLOW},
+                                                        first->crl_expired == CFG_CRL_ALLOW, learn},
                                           .narrow = source_of(&narrow),
                                           .direct = source_of(&direct)},
                    report, out);

@@ -67,6 +67,10 @@ bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cer
 enum crl_answer crl_ask(const struct crl *c, const struct crl *delta, const struct cert *cert,
                         int64_t now_s);
 
+/* Does a cRLDistributionPoints extension have one of `names` (GeneralNames, content) as the name of a point that is for
+ * all reasons and by the certificate's own issuer (RFC 5280 6.3.3 (b)(2)(i))? */
+bool crl_point_named(struct span extension, struct span names);
+
 /* URLs (http, https) of a cRLDistributionPoints or freshestCRL extension, as far as they are for whole lists of
  * the certificate's own issuer (RFC 5280 4.2.1.13). Returns how many of `max` were filled in. */
 size_t crl_points(struct span extension, struct span *urls, size_t max);

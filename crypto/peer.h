@@ -9,7 +9,7 @@
 #ifndef SALLYPORT_CRYPTO_PEER_H
 #define SALLYPORT_CRYPTO_PEER_H
 
-#include "crypto/verdict.h"
+#include "crypto/crl_learn.h"
 #include "crypto/view.h"
 
 struct peers; /* one core's table */
@@ -18,6 +18,11 @@ struct peer;  /* one chain */
 /* Something has to be asked about by OCSP: cert, which issuer has signed. Borrowed. */
 typedef void (*peers_ask_fn)(void *ctx, const struct trust *trust, const struct cert *cert,
                              const struct cert *issuer);
+
+/* Lists are missing: what a path teaches, first the certificate that names them (crypto/crl_learn.h). False: no
+ * room now. Borrowed. */
+typedef bool (*peers_teach_fn)(void *ctx, const struct trust *trust, const struct cert *const *path,
+                               uint32_t n);
 
 struct peers_stats {
     uint64_t hits, misses, refused, evicted;
@@ -32,6 +37,8 @@ struct peers_stats {
 MUST_CHECK res peers_new(uint32_t entries, size_t bytes, struct memo *memo, struct peers **out);
 /* From now on: verdicts look into `table`, and what is missing there is asked for, once a second for each chain. */
 void peers_use_ocsp(struct peers *p, struct ocsp_table *table, peers_ask_fn ask, void *ctx);
+/* From now on: chains that are good but for lists that nobody has are told of. `key` is random. */
+void peers_use_lists(struct peers *p, const struct sip_key *key, peers_teach_fn teach, void *ctx);
 void peers_free(struct peers *p);
 void peers_stats(const struct peers *p, struct peers_stats *out);
 

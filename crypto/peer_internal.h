@@ -32,6 +32,7 @@ struct peer {
     bool offered;       /* to other cores, or by one */
     bool whole;         /* all certificates of the chain could be read */
     int64_t asked_s;    /* OCSP: when last */
+    int64_t teach_s;    /* lists: looked at again from then on */
     uint32_t turn;      /* which cached verdict gives way next */
     struct cert *certs; /* with the DER in one piece of memory: `mem` */
     void *mem;
@@ -51,6 +52,9 @@ struct peers {
     struct ocsp_table *ocsp; /* NULL: none */
     peers_ask_fn ask;
     void *ask_ctx;
+    struct crl_told told;
+    peers_teach_fn teach; /* NULL: nobody learns */
+    void *teach_ctx;
     char scratch[CERT_VIEW_MAX_B]; /* a view's value in the making */
 };
 

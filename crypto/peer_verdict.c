@@ -73,6 +73,49 @@ static void ask_for(struct peers *p, struct peer *peer, const struct trust *trus
     }
 }
 
+void peers_use_lists(struct peers *p, const struct sip_key *key, peers_teach_fn teach, void *ctx)
+{
+    memset(&p->told, 0, sizeof(p->told));
+    p->told.key = *key;
+    p->teach = teach;
+    p->teach_ctx = ctx;
+}
+
+/* False: no room for it now. */
+static bool teach_one(struct peers *p, const struct trust *trust, const struct cert *const *path,
+                      uint32_t n, int64_t now_s)
+{
+    uint64_t what;
+
+    if (!crl_told_due(&p->told, trust, path[0], path[1], now_s, &what))
+        return true;
+    if (!crl_told_room(&p->told, now_s) || !p->teach(p->teach_ctx, trust, path, n))
+        return false;
+    crl_told_note(&p->told, what, now_s);
+    return true;
+}
+
+/* What no list is known for, each once, with what stands above it. */
+static void teach(struct peers *p, struct peer *peer, const struct trust *trust,
+                  const struct verdict *v, int64_t now_s)
+{
+    const struct cert *path[VERDICT_PATH_MAX];
+    bool all = true;
+
+    if (!v->crl_want || !p->teach || now_s < peer->teach_s)
+        return;
+    for (uint32_t i = 0; i < v->path_len; i++) {
+        path[i] = cert_of(peer, trust, v->path[i]);
+        if (!path[i])
+            return;
+    }
+    for (uint32_t i = 0; i + 1 < v->path_len; i++) {
+        if (v->crl_want & 1u << i)
+            all &= teach_one(p, trust, path + i, v->path_len - i, now_s);
+    }
+    peer->teach_s = now_s + (all ? CRL_TOLD_LOOK_S : 1);
+}
+
 static void judge(struct peers *p, struct peer *peer, const struct trust *trust,
                   enum verdict_purpose purpose, int64_t now_s, bool late, struct verdict *out)
 {
@@ -90,6 +133,7 @@ static void judge(struct peers *p, struct peer *peer, const struct trust *trust,
     if (peer->n == 0)
         out->code = VERDICT_MALFORMED;
     ask_for(p, peer, trust, out, now_s);
+    teach(p, peer, trust, out, now_s);
 }
 
 void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
@@ -102,6 +146,7 @@ void peer_verdict(struct peers *p, struct peer *peer, const struct trust *trust,
     if (c && p->memo) {
         *out = c->v;
         ask_for(p, peer, trust, out, now_s);
+        teach(p, peer, trust, out, now_s);
         return;
     }
     judge(p, peer, trust, purpose, now_s, false, out);

@@ -41,19 +41,31 @@ static bool may_sign(const struct cert *c, const struct crl_view *v)
     return !v->aki.len || !c->ski.len || span_eq(v->aki, c->ski);
 }
 
-/* The CA of the set that signed it; NULL: none did. */
-static const struct cert *signer_of(const struct trust *signers, const struct crl_view *v)
+static bool has_signed(const struct cert *ca, const struct crl_view *v)
 {
     struct sig_input in = {v->tbs, v->sig, v->alg.sig, v->alg.hash, v->alg.salt_b};
-    const struct trust_entry *e;
-    uint32_t it = 0;
 
+    return may_sign(ca, v) && sig_check(ca, &in, NULL) == SIG_VALID;
+}
+
+/* The CA that signed it; NULL: none did. */
+static const struct cert *signer_of(const struct revocation_signers *from, const struct crl_view *v)
+{
     if (v->alg.sig == CERT_SIG_OTHER || v->alg.hash == CERT_HASH_MD5 ||
         v->alg.hash == CERT_HASH_SHA1)
         return NULL;
-    while ((e = trust_by_subject(signers, v->issuer, &it))) {
-        if (may_sign(&e->cert, v) && sig_check(&e->cert, &in, NULL) == SIG_VALID)
-            return &e->cert;
+    for (size_t i = 0; i < from->set_count; i++) {
+        const struct trust_entry *e;
+        uint32_t it = 0;
+
+        while ((e = trust_by_subject(from->sets[i], v->issuer, &it))) {
+            if (has_signed(&e->cert, v))
+                return &e->cert;
+        }
+    }
+    for (size_t i = 0; i < from->ca_count; i++) {
+        if (cert_name_eq(from->cas[i]->subject, v->issuer) && has_signed(from->cas[i], v))
+            return from->cas[i];
     }
     return NULL;
 }
@@ -77,10 +89,10 @@ static bool add(struct revocation *r, struct crl *c)
 }
 
 /* ABSENT: no CA of these has signed it. */
-static res take(const struct trust *const *signers, size_t count, struct span der, struct sb *why,
+static res take(const struct revocation_signers *signers, struct span der, struct sb *why,
                 struct crl **out)
 {
-    const struct cert *signer = NULL;
+    const struct cert *signer;
     struct crl_view v;
     const char *wrong;
 
@@ -88,8 +100,7 @@ static res take(const struct trust *const *signers, size_t count, struct span de
         sb_fmt(why, "not usable: %s", wrong);
         return ERR(INVALID);
     }
-    for (size_t i = 0; i < count && !signer; i++)
-        signer = signer_of(signers[i], &v);
+    signer = signer_of(signers, &v);
     if (!signer) {
         sb_str(why, "no CA of the set has signed it; its issuer is ");
         cert_name_text(why, v.issuer);
@@ -106,7 +117,7 @@ static bool add_list(struct loading *l, struct span der)
     char text[512];
     struct sb why = sb_of(text, sizeof(text));
     struct crl *c;
-    res r = take(&l->signers, 1, der, &why, &c);
+    res r = take(&(struct revocation_signers){&l->signers, 1, NULL, 0}, der, &why, &c);
 
     if (!IS_OK(r))
         return mistake(l,
@@ -182,8 +193,8 @@ static bool make_id(struct revocation *r)
         memcpy(all + i * 32, crl_id(r->lists[i]), 32);
     qsort(all, r->n, 32, by_id);
     memset(all + r->n * 32, 0, 32);
-    all[r->n * 32] =
-        (uint8_t)(r->rules.check | r->rules.missing_ok << 4 | r->rules.expired_ok << 5);
+    all[r->n * 32] = (uint8_t)(r->rules.check | r->rules.missing_ok << 4 |
+                               r->rules.expired_ok << 5 | r->rules.learn << 6);
     sha256(span_of(all, (r->n + 1) * 32), r->id);
     free(all);
     return true;
@@ -258,9 +269,8 @@ res revocation_with(const struct revocation *r, struct crl *const *lists, size_t
     return OK;
 }
 
-static res read_blocks(const struct trust *const *signers, size_t signer_count,
-                       const struct pem_block *blocks, size_t n, struct sb *why, struct crl **lists,
-                       size_t max, size_t *count)
+static res read_blocks(const struct revocation_signers *signers, const struct pem_block *blocks,
+                       size_t n, struct sb *why, struct crl **lists, size_t max, size_t *count)
 {
     for (size_t i = 0; i < n; i++) {
         if (!is_list(&blocks[i]))
@@ -269,7 +279,7 @@ static res read_blocks(const struct trust *const *signers, size_t signer_count,
             sb_fmt(why, "more than %zu lists in one answer", max);
             return ERR(INVALID);
         }
-        if (!IS_OK(take(signers, signer_count, blocks[i].der, why, &lists[*count])))
+        if (!IS_OK(take(signers, blocks[i].der, why, &lists[*count])))
             return ERR(INVALID);
         ++*count;
     }
@@ -279,8 +289,8 @@ static res read_blocks(const struct trust *const *signers, size_t signer_count,
     return ERR(INVALID);
 }
 
-res revocation_read(const struct trust *const *signers, size_t signer_count, struct span text,
-                    struct sb *why, struct crl **lists, size_t max, size_t *count)
+res revocation_read(const struct revocation_signers *signers, struct span text, struct sb *why,
+                    struct crl **lists, size_t max, size_t *count)
 {
     DEFER(report_free_p) struct report *report = report_new();
     struct pem_block *blocks;
@@ -293,7 +303,7 @@ res revocation_read(const struct trust *const *signers, size_t signer_count, str
         return ERR(NOMEM);
     arena_init(&a);
     if (IS_OK(pem_parse(&a, "answer", text, report, &blocks, &n)))
-        r = read_blocks(signers, signer_count, blocks, n, why, lists, max, count);
+        r = read_blocks(signers, blocks, n, why, lists, max, count);
     else
         sb_str(why, "neither DER nor PEM");
     while (!IS_OK(r) && *count)

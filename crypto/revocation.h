@@ -14,6 +14,7 @@ struct revocation_rules {
     enum crl_check check; /* whose revocation counts: the leaf's, or that of all but the anchor */
     bool missing_ok;      /* no list for an issuer: accept */
     bool expired_ok;      /* a list whose time is over: accept what is not on it */
+    bool learn; /* no list for an issuer: its certificates tell where it is (crl_learn.h) */
 };
 
 /**
@@ -28,14 +29,21 @@ MUST_CHECK res revocation_load(const struct trust *signers, const char *const *f
 MUST_CHECK res revocation_with(const struct revocation *r, struct crl *const *lists, size_t count,
                                struct revocation **out);
 
+/* Who may have signed a list: the CAs of sets, and some that are in none (of chains that were shown). */
+struct revocation_signers {
+    const struct trust *const *sets;
+    size_t set_count;
+    const struct cert *const *cas;
+    size_t ca_count;
+};
+
 /**
- * Lists from anywhere, DER or PEM, each checked as those of files are, by a CA of one of the sets.
+ * Lists from anywhere, DER or PEM, each checked as those of files are, by one of the signers.
  * Returns  INVALID: one of them is not good, `why` says what is wrong with it; nothing is given out
  * Bound    `max` lists; pem_parse
  */
-MUST_CHECK res revocation_read(const struct trust *const *signers, size_t signer_count,
-                               struct span text, struct sb *why, struct crl **lists, size_t max,
-                               size_t *count);
+MUST_CHECK res revocation_read(const struct revocation_signers *signers, struct span text,
+                               struct sb *why, struct crl **lists, size_t max, size_t *count);
 void revocation_free(struct revocation *r);
 
 const struct revocation_rules *revocation_rules(const struct revocation *r);

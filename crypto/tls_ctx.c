@@ -421,7 +421,8 @@ res tls_settings_hash(const struct tls_settings *s, uint8_t out[32])
     struct sb b = sb_of(text, sizeof(text));
     uint8_t names[32];
 
-    sb_fmt(&b, "%d|%d|%d|%d|%d", s->server, s->min, s->max, s->ask_cert, s->tickets);
+    sb_fmt(&b, "%d|%d|%d|%d|%d|%d", s->server, s->min, s->max, s->ask_cert, s->ask_late,
+           s->tickets);
     sb_fmt(&b, "|%s|%s|%s", s->ciphers12 ? s->ciphers12 : "-", s->ciphers13 ? s->ciphers13 : "-",
            s->groups ? s->groups : "-");
     for (uint32_t i = 0; i < s->alpn_count; i++)
@@ -485,39 +486,4 @@ const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len
 
     *len = c ? (unsigned short)c->ca_names.len : 0;
     return c ? c->ca_names.p : NULL;
-}
-
-void tls_session_forget_status(struct WOLFSSL *ssl)
-{
-    TLSX_Remove(&ssl->extensions, TLSX_STATUS_REQUEST, ssl->heap);
-}
-
-void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert)
-{
-    (void)SendAlert(ssl, alert_fatal, alert);
-}
-
-struct span tls_session_id(struct WOLFSSL *ssl)
-{
-    return span_of(ssl->session->sessionID, ssl->session->sessionIDSz);
-}
-
-struct span tls_session_clear(struct WOLFSSL *ssl)
-{
-    return span_of(ssl->buffers.clearOutputBuffer.buffer, ssl->buffers.clearOutputBuffer.length);
-}
-
-/**
- * wolfSSL_read would copy what we have read in place. The library's own read ends in the same way: it
- * moves the pointer and, when nothing is left, wipes and gives back the record's buffer. While the next
- * record is already there the buffer is kept for it.
- */
-void tls_session_take(struct WOLFSSL *ssl, uint32_t n, bool more_coming)
-{
-    MUST_HOT(n <= ssl->buffers.clearOutputBuffer.length);
-    ssl->buffers.clearOutputBuffer.buffer += n;
-    ssl->buffers.clearOutputBuffer.length -= n;
-    if (ssl->buffers.clearOutputBuffer.length == 0 && ssl->buffers.inputBuffer.dynamicFlag &&
-        !more_coming)
-        ShrinkInputBuffer(ssl, NO_FORCED_FREE);
 }

@@ -31,6 +31,7 @@ struct tls_settings {
     const char *alpn[TLS_ALPN_MAX];             /* in order of preference */
     uint32_t alpn_count;
     bool ask_cert;        /* server: send CertificateRequest */
+    bool ask_late;        /* but later, and only when needed, to clients that can be asked then */
     struct span ca_names; /* in it; struct ca_names' v. Empty: any CA's certificate may be shown */
     bool tickets;
 };
@@ -94,6 +95,26 @@ void tls_session_forget_status(struct WOLFSSL *ssl);
 
 /* Send a fatal alert on a session; the library has no public call for it. */
 void tls_session_alert(struct WOLFSSL *ssl, uint8_t alert);
+
+/**
+ * Post-handshake authentication (RFC 8446 4.6.2), for a session whose client has offered it. Before the handshake:
+ * no CertificateRequest is to be sent in it, and what a later one needs is kept (2.5 KB).
+ */
+void tls_session_ask_late(struct WOLFSSL *ssl);
+/* Ask now, once; the certificate comes to the hook `verify` of a later read. False: no memory, or no room below. */
+bool tls_session_ask(struct WOLFSSL *ssl);
+
+enum tls_answer {
+    TLS_ANSWER_NONE_YET,
+    TLS_ANSWER_CERT,    /* possession of its key is proven, and the answer is whole */
+    TLS_ANSWER_NO_CERT, /* the client has none to show */
+    TLS_ANSWER_UNPROVEN /* a certificate without proof, or no answer to the question: not to be trusted */
+};
+
+/* After tls_session_ask(), when something was read. */
+enum tls_answer tls_session_answer(const struct WOLFSSL *ssl);
+/* Nothing will be asked (any more): gives back what was kept for it. */
+void tls_session_ask_no_more(struct WOLFSSL *ssl);
 
 /* The session's identifier; with TLS 1.3 nothing but what a client of 1.2 would make of it (RFC 8446 D.4). */
 struct span tls_session_id(struct WOLFSSL *ssl);

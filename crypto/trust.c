@@ -326,7 +326,8 @@ res trust_from_der(const char *name, const struct span *anchors, size_t anchor_c
     return finish(t, report, ok, out);
 }
 
-static bool is_signer(const struct trust *t, const struct crl *c)
+static bool is_signer(const struct trust *t, const struct cert *const *cas, size_t ca_count,
+                      const struct crl *c)
 {
     const struct trust_entry *e;
     uint32_t it = 0;
@@ -335,10 +336,15 @@ static bool is_signer(const struct trust *t, const struct crl *c)
         if (crl_signed_by(c, &e->cert))
             return true;
     }
+    for (size_t i = 0; i < ca_count; i++) {
+        if (crl_signed_by(c, cas[i]))
+            return true;
+    }
     return false;
 }
 
-res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count, struct trust **out)
+res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count,
+                     const struct cert *const *cas, size_t ca_count, struct trust **out)
 {
     struct trust *base = t->base ? t->base : t, *with;
     struct crl **ours;
@@ -349,7 +355,7 @@ res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count, st
     ours = (struct crl **)calloc(count ? count : 1, sizeof(struct crl *));
     with = (struct trust *)malloc(sizeof(*with));
     for (size_t i = 0; ours && base->revocation && i < count; i++) {
-        if (is_signer(base, lists[i]))
+        if (is_signer(base, cas, ca_count, lists[i]))
             ours[n++] = lists[i];
     }
     made = !ours || !with ? ERR(NOMEM) : n ? revocation_with(base->revocation, ours, n, &r) : OK;
@@ -404,6 +410,11 @@ bool trust_anchor_expiry(const struct trust *t)
 const struct revocation *trust_revocation(const struct trust *t)
 {
     return t->revocation;
+}
+
+bool trust_learns(const struct trust *t)
+{
+    return t->revocation && revocation_rules(t->revocation)->learn;
 }
 
 const struct ocsp_policy *trust_ocsp(const struct trust *t)

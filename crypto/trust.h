@@ -52,10 +52,10 @@ MUST_CHECK res trust_from_der(const char *name, const struct span *anchors, size
 
 /**
  * The same set with these lists besides those of its files, in the place of what it had of such before. Lists
- * that none of its CAs has signed are left out. Shares everything else with `t`.
+ * that neither one of its CAs nor one of `cas` has signed are left out. Shares everything else with `t`.
  */
 MUST_CHECK res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count,
-                                struct trust **out);
+                                const struct cert *const *cas, size_t ca_count, struct trust **out);
 
 struct trust *trust_ref(struct trust *t); /* control side only */
 void trust_unref(struct trust *t);
@@ -67,6 +67,8 @@ bool trust_partial_chain(const struct trust *t);
 bool trust_anchor_expiry(const struct trust *t);
 /* NULL: no revocation lists. */
 const struct revocation *trust_revocation(const struct trust *t);
+/* Do chains teach it where lists are (crypto/crl_learn.h)? */
+bool trust_learns(const struct trust *t);
 
 /* Never NULL: OCSP_CHECK_OFF says that there is nothing to ask. */
 const struct ocsp_policy *trust_ocsp(const struct trust *t);

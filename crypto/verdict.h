@@ -87,6 +87,8 @@ struct verdict {
     uint16_t work;        /* signature checks asked for */
     /* Bit i: the certificate path[i], issued by path[i + 1], has to be asked about. */
     uint16_t ocsp_want;
+    /* Bit i: no list is known for path[i], and the set learns from path[i] where it is (crypto/crl_learn.h). */
+    uint16_t crl_want;
     bool ocsp_wait;                 /* with REVOCATION_UNKNOWN: the answer may be waited for */
     uint8_t path_len;               /* entries of `path` */
     int16_t path[VERDICT_PATH_MAX]; /* >= 0: index in chain; < 0: -1 - index in the trust set */

@@ -12,12 +12,12 @@
 #include <sys/random.h>
 
 #if LIBWOLFSSL_VERSION_HEX < 0x05009002 || LIBWOLFSSL_VERSION_HEX >= 0x0500a000
-#error "wolfSSL 5.9.2 or later of 5.9 is needed: its internals are looked at (crypto/tls_ctx.c)"
+#error "wolfSSL 5.9.2 or later of 5.9 is needed: its internals are looked at (crypto/tls_session.c)"
 #endif
 #ifndef WOLFSSL_ALWAYS_VERIFY_CB
 #error "without WOLFSSL_ALWAYS_VERIFY_CB every client certificate would be accepted unseen"
 #endif
-#if defined(OPENSSL_EXTRA) || defined(SESSION_CERTS) || defined(WOLFSSL_POST_HANDSHAKE_AUTH)
+#if defined(OPENSSL_EXTRA) || defined(SESSION_CERTS) || !defined(WOLFSSL_POST_HANDSHAKE_AUTH)
 #error "build wolfSSL with deploy/setup.sh: these options cost memory and safety"
 #endif
 #if !defined(NO_OLD_TLS) || defined(HAVE_ANON) || defined(HAVE_NULL_CIPHER) || !defined(NO_RC4)

@@ -24,7 +24,7 @@ WOLFSSL_OPTIONS=(
     --enable-intelasm --enable-sp=yes --enable-sp-asm --enable-aesgcm=small
     --enable-sni --enable-alpn --enable-session-ticket --enable-maxfragment
     --enable-ocsp --enable-ocspstapling --enable-crl --enable-certext
-    --enable-pkcallbacks --enable-cert-setup-cb
+    --enable-pkcallbacks --enable-cert-setup-cb --enable-postauth
     --enable-ed25519 --enable-curve25519 --enable-mlkem
     --enable-harden --disable-oldtls --disable-dh --disable-hashdrbg --disable-sys-ca-certs
 )
@@ -36,6 +36,7 @@ WOLFSSL_DEFINES=(
     -DWOLFSSL_TLS13_NO_PEEK_HANDSHAKE_DONE -DWOLFSSL_MLKEM_DYNAMIC_KEYS
     -DNO_ED25519_CLIENT_AUTH
 )
+
 
 BUILD_PACKAGES=(
     gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
@@ -69,7 +70,7 @@ cache_dir() {
 wolfssl_key() {
     {
         printf '%s\n' "${WOLFSSL_OPTIONS[@]}" "${WOLFSSL_DEFINES[@]}" build-4
-        cat "$here/wolfssl-ca-names.patch"
+        cat "$here"/wolfssl-*.patch
     } | sha256sum | cut -c1-12
 }
 
@@ -155,7 +156,7 @@ check_sha256() {
 }
 
 build_wolfssl() {
-    local prefix=$1 tarball=$2 work src
+    local prefix=$1 tarball=$2 work src change
     work=$(mktemp -d)
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
@@ -178,8 +179,9 @@ int sallyport_random_block(unsigned char *out, unsigned int len);
 const unsigned char *sallyport_ca_names(struct WOLFSSL *ssl, unsigned short *len);
 #endif
 X
-    # Names of CAs in CertificateRequest: the library has them only together with 40 KB more for each session.
-    patch -s -F0 -p1 -d "$src" < "$here/wolfssl-ca-names.patch" || die "wolfSSL is not as the patch expects it"
+    for change in "$here"/wolfssl-*.patch; do # what each is for: README.md
+        patch -s -F0 -p1 -d "$src" < "$change" || die "wolfSSL is not as $change expects it"
+    done
     say "building wolfSSL in $work (about a minute)"
     (
         cd "$src"

@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "core/dp_internal.h"
+#include "core/icmp.h"
 
 #include <rte_rcu_qsbr.h>
 
@@ -86,19 +87,7 @@ static void glue_ahead_conn(void *ctx, uint32_t slot)
 
 static void glue_icmp(void *ctx, const struct l3_icmp_error *e)
 {
-    struct core *c = (struct core *)ctx;
-    struct tcp_tuple t;
-
-    memset(&t, 0, sizeof(t));
-    t.laddr = e->src;
-    t.raddr = e->dst;
-    t.lport = e->sport;
-    t.rport = e->dport;
-    tcp_icmp_error(c->tcp, &t, e->seq,
-                   e->what == L3_ICMP_TOO_BIG ? TCP_ICMP_TOO_BIG
-                   : e->what == L3_ICMP_HARD  ? TCP_ICMP_UNREACH_HARD
-                                              : TCP_ICMP_UNREACH_SOFT,
-                   e->mtu);
+    core_icmp_error(((const struct core *)ctx)->tcp, e);
 }
 
 static struct stream *glue_connect(void *ctx, const struct endpoint *to, uint32_t timeout_ms,
@@ -135,6 +124,22 @@ static void glue_ask(void *ctx, const struct trust *trust, const struct cert *ce
     memcpy(rec->der + cert->der.len, issuer->der.p, issuer->der.len);
     ring_commit(&c->ring, size);
     ctr_add(&c->ctr[CORE_CTR_OCSP_ASKED], 1);
+}
+
+/* A list that nobody has: to the control side, which learns from the path where it is. */
+static bool glue_teach(void *ctx, const struct trust *trust, const struct cert *const *path,
+                       uint32_t n)
+{
+    struct core *c = (struct core *)ctx;
+    uint32_t size = crl_rec_b(path, n);
+    struct crl_rec *rec = (struct crl_rec *)ring_reserve(&c->ring, CRL_REC_KIND, size);
+
+    if (!rec)
+        return false; /* counted there */
+    crl_rec_put(rec, trust_id(trust), path, n);
+    ring_commit(&c->ring, size);
+    ctr_add(&c->ctr[CORE_CTR_LISTS_TAUGHT], 1);
+    return true;
 }
 
 /* --- life --- */
@@ -183,6 +188,7 @@ static res make_layers(struct core *c, const struct core_args *a)
                                .requests_max = a->conns_max,
                                .backends_max = a->conns_max,
                                .bufs_max = 2 * a->conns_max};
+    struct sip_key key = rng_sip_key(&c->rng);
     struct net_up up = {c, glue_tcp, glue_icmp, glue_ahead, glue_ahead_conn};
 
     TRY(net_core_begin(c->net, &up, &c->rng, &c->log, c->now_ns));
@@ -193,6 +199,7 @@ static res make_layers(struct core *c, const struct core_args *a)
         TRY(memo_new(MEMO_ENTRIES, &c->memo));
     TRY(peers_new(PEERS_ENTRIES, PEERS_BYTES, c->memo, &c->peers));
     peers_use_ocsp(c->peers, a->ocsp, glue_ask, c);
+    peers_use_lists(c->peers, &key, glue_teach, c);
     tickets_init(&c->tickets, a->ticket_seed, a->start_s);
     tls.peers = c->peers;
     tls.tickets = &c->tickets;

@@ -160,7 +160,7 @@ static bool owe_continue(struct px_req *r)
     if (!r->expect)
         return true;
     /* Bytes of the body are there already: the client did not wait (RFC 9110 10.1.1). */
-    if (stream_readable(s) || (r->client->in && r->client->in->to > r->client->in->from)) {
+    if (stream_readable(s) || px_kept(r->client)) {
         r->expect = false;
         return true;
     }
@@ -174,14 +174,16 @@ bool px_body_up(struct px_req *r)
 {
     struct px_client *c = r->client;
     struct px_sink sink = {.s = r->backend->s};
-    struct mover m = {&r->up, c->in, c->s, &sink, r->chunk_up, &r->bytes_up, r->body_max};
+    struct mover m = {&r->up, NULL, c->s, &sink, r->chunk_up, &r->bytes_up, r->body_max};
     uint64_t before = r->bytes_up;
     enum moved did = MOVED_MORE;
 
     if (!owe_continue(r))
         return true;
-    while (did == MOVED_MORE && r->bytes_up - before < PX_TURN_B)
+    while (did == MOVED_MORE && r->bytes_up - before < PX_TURN_B) {
+        m.buf = px_kept(c);
         did = move(&m);
+    }
     px_sink_end(&sink);
     if (r->bytes_up != before) {
         r->up_begun = true;

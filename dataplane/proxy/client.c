@@ -63,6 +63,7 @@ static void forget(struct px_client *c)
         px->sweep_at = c->next;
     px_disarm(px, &c->timer);
     px_buf_put(px, &c->in);
+    px_buf_put_all(px, &c->more);
     if (c->prev)
         c->prev->next = c->next;
     else
@@ -114,8 +115,9 @@ static void log_refused(struct px_client *c, const char *what)
         subject = peer_subject(c->px->env.peers, i.peer);
     LOG(c->px->env.log, PEER, "tls.refused", KV_EP("client", c->remote),
         KV_STR("reason", i.why == TLS_WHY_NONE ? what : reason),
-        KV_U64("alert", i.alert_sent ? i.alert_sent : i.alert_got), KV_TEXT("sni", i.sni),
-        KV_TEXT("subject", span_str(subject)), KV_U64("gen", c->px->snap->gen));
+        KV_U64("alert", i.alert_sent && i.why != TLS_WHY_ALERT ? i.alert_sent : i.alert_got),
+        KV_TEXT("sni", i.sni), KV_TEXT("subject", span_str(subject)),
+        KV_U64("gen", c->px->snap->gen));
 }
 
 static void on_closed(struct px_client *c)
@@ -158,7 +160,7 @@ static void idle(struct px_client *c)
 /* Something of a next request is there, or may be: begin to read it. False: nothing to do yet. */
 static bool begin_head(struct px_client *c)
 {
-    bool carried = c->in && c->in->to > c->in->from;
+    bool carried = px_kept(c) != NULL;
 
     if (!carried && stream_readable(c->s) == 0) {
         if (stream_at_eof(c->s))
@@ -196,7 +198,7 @@ static bool read_head(struct px_client *c)
     uint16_t status = 400;
     uint32_t used;
 
-    px_fill(c->in, c->s);
+    px_client_fill(c);
     px->head_of = NULL;
     switch (h1_request(span_of(c->in->p, c->in->to), &lim, &c->scanned, &px->head, &used, &status,
                        &why)) {
@@ -256,12 +258,12 @@ void px_client_next(struct px_client *c)
     }
     if (c->in && c->in->from == c->in->to)
         px_buf_put(px, &c->in);
-    if (c->lost && !c->in && stream_readable(c->s) == 0) {
+    if (c->lost && !px_kept(c) && stream_readable(c->s) == 0) {
         px_client_lost(c);
         return;
     }
     idle(c);
-    if (c->in || stream_readable(c->s) || stream_at_eof(c->s))
+    if (px_kept(c) || stream_readable(c->s) || stream_at_eof(c->s))
         px_client_poke(c);
 }
 
@@ -314,6 +316,8 @@ void px_client_timer(struct px_client *c)
     case PX_CL_REQUEST:
         if (c->req->state == PX_RQ_HOLD) {
             px_hold_over(c->req);
+        } else if (c->req->state == PX_RQ_ASK) {
+            px_ask_over(c->req);
         } else if (c->req->up_done || c->req->status) {
             px_count(px, PX_CTR_TIMEOUT_SEND);
             px_req_break(c->req, "send_timeout");

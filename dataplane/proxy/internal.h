@@ -10,6 +10,7 @@
  *   body.c      moving bodies between streams
  *   head.c      writing heads
  *   hold.c      requests that wait for an OCSP answer
+ *   ask.c       requests that wait for their client's certificate
  *   page.c      answers of our own
  *   sweep.c     open connections when what they stood on is gone
  *   view.c      values that headers, the log and rules ask for
@@ -37,6 +38,7 @@ enum px_counter {
 
 /* Bytes read and not yet used: [from, to) of a buffer. */
 struct px_buf {
+    struct px_buf *next; /* px_client.more */
     uint32_t from, to;
     uint8_t p[PX_BUF_B];
 };
@@ -70,6 +72,7 @@ struct px_client {
     struct px *px;
     struct px_client *next, *prev; /* all clients of the core */
     struct px_buf *in;             /* NULL while nothing is being read */
+    struct px_buf *more;           /* what had to be read before its time comes, behind `in` */
     struct px_req *req;
     struct px_timer timer;
     struct endpoint local, remote;
@@ -91,6 +94,7 @@ struct px_client {
 #define PX_REQ_STATES(X)                                   \
     X(CONNECT)  /* waiting for a connection to a member */ \
     X(HOLD)     /* before that: for an OCSP answer */      \
+    X(ASK)      /* before that: for the certificate */     \
     X(SEND)     /* head sent, body going up */             \
     X(RESPONSE) /* response head forwarded, bodies moving */
 
@@ -124,12 +128,16 @@ struct px_req {
     const char *reason;     /* why it was answered here, or broke off; literal */
     const char *verify;     /* "NONE", "SUCCESS", "GENEROUS", "FAILED" */
     const char *verify_why; /* with FAILED */
-    uint16_t status;        /* sent to the client; 0: nothing yet */
-    uint16_t last_status;   /* what the latest failure of a member would be answered with */
+    const struct trust_entry
+        *anchor;                /* with a good verdict; NULL: none is needed. The snapshot's */
+    uint8_t verdict, chain_len; /* on the client's certificate, as the location sees it */
+    uint16_t status;            /* sent to the client; 0: nothing yet */
+    uint16_t last_status;       /* what the latest failure of a member would be answered with */
     const char *last_reason;
     uint8_t state, method, minor;
     bool late : 1;       /* no OCSP answer came in time */
     bool hold : 1;       /* the verdict has to wait for one */
+    bool ask : 1;        /* the client has to be asked for its certificate first */
     bool proven : 1;     /* the verdict on the client's certificate is good */
     bool keep_alive : 1; /* the client wants it */
     bool expect : 1;     /* 100-continue is still owed */
@@ -217,6 +225,7 @@ static inline void px_count(struct px *px, enum px_counter c)
 /* --- px.c --- */
 struct px_buf *px_buf_get(struct px *px);
 void px_buf_put(struct px *px, struct px_buf **b);
+void px_buf_put_all(struct px *px, struct px_buf **first);
 void px_arm(struct px *px, struct px_timer *t, uint32_t ms);
 void px_disarm(struct px *px, struct px_timer *t);
 const char *px_date(struct px *px);
@@ -267,6 +276,17 @@ void px_hold(struct px_req *r);
 void px_unhold(struct px_req *r);
 /* Its deadline has come. */
 void px_hold_over(struct px_req *r);
+
+/* --- ask.c --- */
+void px_ask(struct px_req *r);
+/* Something has come, or there is room again. */
+void px_ask_run(struct px_req *r);
+/* The client has not answered in time. */
+void px_ask_over(struct px_req *r);
+/* What was read already and comes before what the stream has; NULL: nothing. Emptied buffers are given back. */
+struct px_buf *px_kept(struct px_client *c);
+/* Fill c->in: from what was read already, then from the stream. */
+void px_client_fill(struct px_client *c);
 
 /* --- balance.c --- */
 /* Index of the member to try, among those not tried; SNAP_NONE: none is left. */

@@ -101,6 +101,8 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
     if (v.code == VERDICT_OK) {
         r->verify = "SUCCESS";
         r->proven = true;
+        r->chain_len = v.chain_len;
+        r->anchor = v.anchor < 0 ? NULL : trust_entry_at(trust, (uint32_t)v.anchor);
         r->client->lost = false;
         px_client_stands(r->client, &r->snap->trusts[want->trust], v.look_s);
         return VERDICT_OK;
@@ -113,6 +115,14 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
         r->verify_why = verdict_name(v.code);
     }
     return v.code;
+}
+
+/* Was the question for a certificate kept back until now? */
+static bool can_answer(const struct px_client *c)
+{
+    enum tls_late late = tls_stream_late(c->s);
+
+    return late == TLS_LATE_MAY || late == TLS_LATE_ASKED;
 }
 
 /* Is the client's certificate enough for the location? 0 or 403. */
@@ -129,10 +139,15 @@ static uint16_t check_cert(struct px_req *r, const struct tls_info *info, const 
         *reason = "cert_required";
         return 403;
     }
+    need = l->require_cert || l->cert.mode == SNAP_CERT_REQUIRE;
+    if (!info->peer && (need || l->cert.mode != SNAP_CERT_NONE) && can_answer(r->client)) {
+        r->ask = true;
+        return 0;
+    }
     code = judge(r, info->peer, &l->cert);
+    r->verdict = (uint8_t)code;
     if (code == VERDICT_OK)
         return 0;
-    need = l->require_cert || l->cert.mode == SNAP_CERT_REQUIRE;
     *reason = verdict_name(code);
     if (need)
         return 403;
@@ -180,6 +195,8 @@ uint16_t px_policy(struct px_req *r, const struct h1_head *h, const char **reaso
         status = choose_location(r, h, reason);
     if (status == 0)
         status = check_cert(r, &info, reason);
+    if (r->ask)
+        return 0; /* and then once more */
     if (status == 0 && !px_rules_hold(r)) {
         *reason = "rule";
         status = 403;

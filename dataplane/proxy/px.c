@@ -107,6 +107,7 @@ struct px_buf *px_buf_get(struct px *px)
         px_count(px, PX_CTR_NO_BUFFER);
         return NULL;
     }
+    b->next = NULL;
     b->from = b->to = 0;
     return b;
 }
@@ -138,6 +139,16 @@ bool px_fill(struct px_buf *b, struct stream *s)
         stream_consume(s, taken);
     }
     return b->to != before;
+}
+
+void px_buf_put_all(struct px *px, struct px_buf **first)
+{
+    while (*first) {
+        struct px_buf *b = *first;
+
+        *first = b->next;
+        px_buf_put(px, &b);
+    }
 }
 
 /* --- timers: a deadline moves far more often than it is reached, the node only when it must --- */

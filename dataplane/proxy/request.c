@@ -47,6 +47,7 @@ static struct px_req *req_new(struct px_client *c)
     r->start_ns = c->since_ns;
     r->ref = px->ref_base + ++px->ctr[PX_CTR_REQUESTS] * 0x9e3779b97f4a7c15ULL;
     r->verify = "NONE";
+    r->verdict = VERDICT_NO_CERT;
     r->member = SNAP_NONE;
     r->body_max = UINT64_MAX;
     c->req = r;
@@ -78,8 +79,12 @@ void px_req_judge(struct px_req *r)
     const char *reason = NULL;
     uint16_t status;
 
-    r->hold = false;
+    r->hold = r->ask = false;
     status = h ? px_policy(r, h, &reason) : 500;
+    if (r->ask) {
+        px_ask(r);
+        return;
+    }
     if (r->hold) {
         px_hold(r);
         return;
@@ -291,6 +296,10 @@ static void set_client_timer(struct px_req *r)
 
 void px_req_run(struct px_req *r)
 {
+    if (r->state == PX_RQ_ASK) {
+        px_ask_run(r); /* it may be answered by now, or on its way */
+        return;
+    }
     if (r->state == PX_RQ_CONNECT || r->state == PX_RQ_HOLD)
         return;
     if (!r->up_done && !px_body_up(r))

@@ -44,6 +44,7 @@ struct snap_client_cert {
     uint32_t trust;                       /* index into snap.trusts, SNAP_NONE: no trust at all */
     int max_depth;                        /* Apache's counting; -1: no limit of ours */
     bool asked; /* CertificateRequest is sent: this mode or a location's asks for it */
+    bool late;  /* of clients that can be asked later: when a request needs it */
 };
 
 enum snap_location_kind { SNAP_LOC_PREFIX, SNAP_LOC_EXACT };
@@ -128,6 +129,7 @@ struct snap_upstream {
 
 struct snap_limits {
     uint32_t line_b, head_b, headers, field_b; /* requests; the same bounds for responses */
+    uint32_t late_body_b; /* taken in while a client answers the question for its certificate */
     uint32_t requests_per_conn;                /* 0: no limit */
     uint32_t conns;                            /* client connections per core; more are refused */
 };
@@ -189,6 +191,7 @@ struct snap {
     struct snap_capture capture;
     enum log_level log_level;
     uint16_t min_rsa_bits;
+    bool ja4;           /* a header, a rule or the log asks for it: made of each ClientHello */
     bool server_header; /* leave the backend's Server as it is; else it is removed */
 
     /* References by requests in progress, one counter per core, on lines of their own. */

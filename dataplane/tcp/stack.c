@@ -42,7 +42,7 @@ void tcp_settings_default(struct tcp_settings *s)
         .time_wait_ms = 60000,
         .fin_wait2_ms = 60000,
         .linger_ms = 2000,
-        .linger_b = 65536,
+        .linger_b = 1u << 20,
         .initial_window = 10, /* RFC 6928 */
         .port_lo = 1024,
         .port_hi = 65535,

@@ -96,6 +96,8 @@ static int hook_verify(int preverify, struct WOLFSSL_X509_STORE_CTX *store)
 
     (void)preverify; /* says what a library without anchors thinks: nothing */
     c->cert_seen = true;
+    if (c->state == TLS_ST_OPEN)
+        return tls_late_verify(c, store);
     return c->server ? tls_server_verify(c, store) : tls_client_verify(c, store);
 }
 
@@ -203,6 +205,9 @@ void tls_conn_free(struct tls_conn *c)
     drop_session(c);
     if (c->peer)
         peer_put(c->core->args.peers, c->peer);
+    if (c->late_peer)
+        peer_put(c->core->args.peers, c->late_peer);
+    wolfSSL_Free(c->ja4);
     pool_put(&c->core->conns, c);
 }
 
@@ -323,6 +328,10 @@ static void open_up(struct tls_conn *c)
         tls_count(tc, TLS_CTR_WITH_CERT);
     if (c->server)
         tls_session_forget_status(c->ssl);
+    if (c->late && c->peer) { /* a ticket has told who it is */
+        c->late = TLS_LATE_NO;
+        tls_session_ask_no_more(c->ssl);
+    }
     tls_conn_set_state(c, TLS_ST_OPEN);
     drop_snap(c);
     if (stream_readable(&c->s))
@@ -338,7 +347,7 @@ static void open_up(struct tls_conn *c)
  */
 static bool may_open(struct tls_conn *c)
 {
-    if (c->cert_seen || wolfSSL_session_reused(c->ssl))
+    if (c->cert_seen || c->late || wolfSSL_session_reused(c->ssl))
         return true;
     if (!c->server)
         return false; /* a server always shows a certificate in the suites we offer */

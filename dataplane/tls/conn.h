@@ -6,7 +6,7 @@
 
 #include "base/pool.h"
 #include "base/rng.h"
-#include "tls/hello.h"
+#include "tls/ja4.h"
 #include "tls/tls.h"
 
 struct WOLFSSL;
@@ -60,10 +60,13 @@ struct tls_conn {
     uint64_t sni_hash;   /* of the name in the ClientHello; 0: none */
     uint64_t ticket_tag; /* the one ticket of this handshake that was opened; 0: none yet */
     struct peer *ticket_peer;
+    struct peer *late_peer;          /* shown after the handshake; not yet proven */
     const struct identity *identity; /* server: ours; held by the context's profile */
+    struct ja4 *ja4;                 /* server, where somebody asks; the library's memory */
     int library_error;
     uint8_t state, why, alert_sent, alert_got;
     uint8_t verdict, verdict_len, verdict_depth;
+    uint8_t late; /* enum tls_late */
     bool server : 1, asked : 1, resumed : 1, eof : 1, truncated : 1, notify_sent : 1, cert_seen : 1,
         ticket_opened : 1, want_write : 1, secure_reneg : 1;
 };
@@ -103,6 +106,11 @@ bool tls_server_hello(struct tls_conn *c);
 /* For wolfSSL's status callback: the OCSP response of the certificate that is being shown. */
 int tls_server_status(struct WOLFSSL *ssl, void *arg);
 int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
+
+/* late.c: certificates after the handshake */
+int tls_late_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
+/* Something was read: is it the answer? False: the session must end, c->why is set. */
+bool tls_late_look(struct tls_conn *c);
 
 /* client.c */
 bool tls_client_begin(struct tls_conn *c);

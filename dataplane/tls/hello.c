@@ -16,6 +16,7 @@ enum {
     EXT_TICKET = 35,
     EXT_PSK = 41,
     EXT_VERSIONS = 43,
+    EXT_POST_AUTH = 49, /* RFC 8446 4.2.6 */
     EXT_RENEG = 0xff01, /* RFC 5746 3.2 */
 };
 
@@ -105,6 +106,7 @@ static bool take_versions(struct span body, struct hello *out)
 
     if (!rd_done(&c) || list.len < 2 || list.len % 2)
         return false;
+    out->versions = list;
     out->tls13 = hello_offers_u16(list, 0x0304);
     out->tls12 = hello_offers_u16(list, 0x0303);
     return true;
@@ -146,6 +148,9 @@ static bool take_extension(uint16_t type, struct span body, struct hello *out)
         return take_list(body, &out->groups);
     case EXT_ALPN:
         return take_alpn(body, out);
+    case EXT_POST_AUTH:
+        out->post_auth = body.len == 0;
+        return out->post_auth;
     case EXT_RENEG:
         out->reneg = true;
         return true;
@@ -164,6 +169,7 @@ static bool take_extensions(struct span all, struct hello *out)
     struct rd c = rd_of(all);
     uint64_t seen = 0;
 
+    out->extensions = all;
     while (rd_ok(&c) && rd_left(&c)) {
         uint16_t type = rd_u16(&c);
         struct span body = rd_vec16(&c);

@@ -21,6 +21,8 @@ static bool fill(struct tls_conn *c)
         if (tls_session_clear(c->ssl).len || !tls_record_ready(c->lower))
             break;
         r = wolfSSL_peek(c->ssl, &one, 1);
+        if (!tls_late_look(c))
+            return false;
         if (r > 0) {
             ctr_add(&c->core->ctr[TLS_CTR_BYTES_IN], tls_session_clear(c->ssl).len);
             return true;
@@ -235,6 +237,7 @@ const struct stream_ops tls_stream_ops = {
 void tls_conn_on_open(struct tls_conn *c, uint32_t events)
 {
     uint32_t up = events & STREAM_EV_WRITABLE;
+    bool asked = c->late == TLS_LATE_ASKED;
 
     if (!fill(c)) {
         break_up(c);
@@ -244,6 +247,8 @@ void tls_conn_on_open(struct tls_conn *c, uint32_t events)
             up |= STREAM_EV_READABLE;
         if (c->eof)
             up |= STREAM_EV_EOF;
+        if (asked && c->late == TLS_LATE_DONE)
+            up |= STREAM_EV_OPEN;
     }
     if (up)
         c->s.owner_ops->on_event(c->s.owner, &c->s, up);

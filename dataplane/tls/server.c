@@ -145,6 +145,8 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
     c->asked = s->ask_cert;
     c->identity = s->identity_count ? s->identities[identity] : NULL;
     c->secure_reneg = h->reneg;
+    if (s->ask_late && h->post_auth && h->tls13 && s->max >= TLS_1_3)
+        c->late = TLS_LATE_MAY;
     c->sni_hash = h->has_name ? snap_name_hash(span_str(h->name)) : 0;
     if (!tls_conn_begin(c, tls_profile_ctx(host->tls, c->core->args.core, identity)) ||
         (alpn && wolfSSL_UseALPN(c->ssl, (char *)(uintptr_t)alpn, (unsigned)strlen(alpn),
@@ -152,8 +154,18 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
         refuse(c, ALERT_INTERNAL_ERROR, TLS_WHY_NO_MEMORY);
         return false;
     }
+    if (c->late)
+        tls_session_ask_late(c->ssl);
     c->state = TLS_ST_HANDSHAKE;
     return true;
+}
+
+/* Without memory there is none. */
+static void note_ja4(struct tls_conn *c, const struct hello *h)
+{
+    c->ja4 = (struct ja4 *)wolfSSL_Malloc(sizeof(*c->ja4));
+    if (c->ja4)
+        ja4_of(h, c->ja4);
 }
 
 /* False: refused, and the session may be gone. */
@@ -163,6 +175,8 @@ static bool greet(struct tls_conn *c, const struct hello *h)
     const struct snap_host *host;
     bool begun;
 
+    if (c->snap->ja4)
+        note_ja4(c, h);
     tc->hello_conn = c;
     tc->hello_name = h->has_name ? span_str(h->name) : SPAN_NONE;
     host = choose_host(c, h);

@@ -18,6 +18,7 @@
 #include "snap/snap.h"
 #include "stream/stream.h"
 
+struct ja4;
 struct tls_core; /* one core's part */
 struct tls_conn; /* one session */
 
@@ -95,12 +96,30 @@ struct tls_info {
     int library_error;             /* of wolfSSL; 0: none */
 };
 
+/**
+ * Certificates that are asked for when a request needs them, and not in the handshake: post-handshake
+ * authentication (RFC 8446 4.6.2), of clients that offer it where the host wants it so. Once for each session.
+ */
+enum tls_late {
+    TLS_LATE_NO,  /* asked in the handshake, or never */
+    TLS_LATE_MAY, /* not yet asked */
+    TLS_LATE_ASKED, /* the answer is not yet there; what the client has sent before it has to be read first */
+    TLS_LATE_DONE, /* tls_info.peer says what it was */
+};
+
+enum tls_late tls_stream_late(const struct stream *s);
+/* With MAY. False: nothing was asked, try again when there is room (WRITABLE). OPEN follows with the answer. */
+bool tls_stream_ask(struct stream *s);
+
 /* What only views ask for. */
 struct tls_more {
     const struct cert *server_cert; /* ours, of this session; NULL: a client's session */
     uint16_t cipher_bits;
     bool secure_reneg;      /* the client knows RFC 5746 */
     struct span session_id; /* until the next call that reads or writes */
+    /* By IANA's names; NULL: there was none. */
+    const char *group, *client_sigalg, *own_sigalg;
+    const struct ja4 *ja4; /* NULL: nobody asked */
 };
 
 bool tls_stream_is(const struct stream *s);

@@ -3,6 +3,7 @@
 import ctypes
 import datetime
 import http.server
+import ipaddress
 import os
 import pathlib
 import socket
@@ -150,7 +151,7 @@ class Lists(Case):
         with open(RUN + "/sallyport.conf") as f:
             cls.before = f.read()
 
-    def conf(self, text, more, refresh):
+    def conf(self, text, more="", refresh="1h"):
         return text.replace(f'crl = [ "{RUN}/clients.crl" ];',
                             f'crl_url = [ "{self.url}" ]; crl_refresh = "{refresh}"; {more or LIMITS}')
 
@@ -397,6 +398,48 @@ class Lists(Case):
             self.assertEqual((s["state"], tls.asked), ("none", []))
         finally:
             tls.close()
+
+    def test_https_of_a_ca_of_ours(self):
+        """fetch.ca says whose servers are trusted, and no others; a reload is enough."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "list server")])
+        cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+                .not_valid_before(now(-3600)).not_valid_after(now(86400))
+                .add_extension(x509.BasicConstraints(True, None), True)
+                .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+                .sign(key, hashes.SHA256()))
+        with open(RUN + "/lists.pem", "wb") as f:
+            f.write(cert.public_bytes(serialization.Encoding.PEM))
+            f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        tls = Server()
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(RUN + "/lists.pem")
+        tls.http.socket = ctx.wrap_socket(tls.http.socket, server_side=True)
+        tls.say["/y.crl"] = crl(self.ca)
+        try:
+            def use(fetch):
+                reconfigure(lambda _: fetch + self.conf(self.before).replace(self.url, f"https://127.0.0.1:{tls.port}/y.crl"))
+                ctl("crls", "fetch")
+            use(f'fetch = {{ ca = "{PKI}/root.crt"; }};\n')
+            until(lambda: source("/y.crl")["failures"])
+            self.assertIn("certificate", source("/y.crl")["last_error"])
+            self.assertEqual(tls.asked, [])
+            use(f'fetch = {{ ca = "{RUN}/lists.pem"; }};\n')
+            until(lambda: source("/y.crl")["state"] == "good")
+            until(lambda: ask()[0] == 200)
+            with self.assertRaisesRegex(AssertionError, "there is no certificate in PEM in it"):
+                use(f'fetch = {{ ca = "{PKI}/server.key"; }};\n')
+        finally:
+            tls.close()
+
+    def test_a_proxy(self):
+        """The server plays it: it is asked for a URL of a name that is nowhere."""
+        url = f"http://lists.invalid/{self.id()}.crl"
+        self.server.say[url] = crl(self.ca, ["good"])
+        proxy = f"http://127.0.0.1:{self.server.port}"
+        reconfigure(lambda _: f'fetch = {{ proxy = "{proxy}"; direct = [ "127.0.0.0/8" ]; }};\n' + self.conf(self.before).replace(self.url, url))
+        until(lambda: source(".crl")["state"] == "good")
+        until(lambda: ask() == (403, "cert_revoked"))
 
     def test_a_reload_keeps_it(self):
         self.good("good")

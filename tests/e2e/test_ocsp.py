@@ -4,8 +4,8 @@ import threading
 import time
 import unittest
 
-from lib import TLS12, TLS13, TOP, Case, Reader, connect, context, counter, ctl, get, log_has, reconfigure, requests, run, until
-from responder import Responder
+from lib import TLS12, TLS13, TOP, Reader, connect, context, counter, ctl, get, log_has, reconfigure, requests, run, until
+from responder import ResponderCase
 
 HOST = "api.gw.example"
 ASK = b"GET /asked/whoami HTTP/1.1\r\nHost: api.gw.example\r\n\r\n"
@@ -27,29 +27,10 @@ def held():
     return counter("proxy", "ocsp_held")
 
 
-class Ocsp(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.responder = Responder()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.responder.stop()
-
+class Ocsp(ResponderCase):
     def setUp(self):
         super().setUp()
-        self.old = None
-        self.responder.mode("good")
-        self.responder.minutes(60)
-        self.responder.revoke()
-        if not self.responder.process:
-            self.responder.start()
-
-    def tearDown(self):
-        if self.old:
-            reconfigure(lambda _: self.old)
-        self.forget()
-        super().tearDown()
+        self.addCleanup(self.forget)  # after tearDown, which looks at the process that the test had
 
     def forget(self):
         """What was learnt is of this test. A process that begins anew knows nothing."""

@@ -3,8 +3,8 @@
 import os
 import unittest
 
-from lib import PKI, RUN, TLS12, TLS13, Case, connect, context, counter, ctl, get, log_has, reconfigure, run, until
-from responder import DIR, URL, Responder, status
+from lib import PKI, RUN, TLS12, TLS13, context, counter, ctl, get, log_has, reconfigure, run, until
+from responder import DIR, URL, Responder, ResponderCase, status
 
 BOTH = ("-tls1_2", "-tls1_3")
 SERVER = '{ name = "gw";        cert = "' + PKI + '/server.crt";     key = "' + PKI + '/server.key"; }'
@@ -15,29 +15,7 @@ def entry(identity="gw"):
     return found[0] if found else None
 
 
-class Staple(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.responder = Responder()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.responder.stop()
-
-    def setUp(self):
-        super().setUp()
-        self.old = None
-        self.responder.mode("good")
-        self.responder.minutes(60)
-        self.responder.revoke()
-        if not self.responder.process:
-            self.responder.start()
-
-    def tearDown(self):
-        if self.old:
-            reconfigure(lambda _: self.old)
-        super().tearDown()
-
+class Staple(ResponderCase):
     def use(self, more, cert=None):
         """The identity with these settings besides."""
         was = reconfigure(lambda t: t.replace(SERVER, (cert or SERVER)[:-1] + more + " }"))

@@ -2,6 +2,7 @@
 
 #include "base/siphash.h"
 #include "crypto/ca_names.h"
+#include "crypto/crl_learn.h"
 #include "crypto/identity.h"
 #include "crypto/ticket.h"
 #include "crypto/tls_ctx.h"
@@ -16,7 +17,7 @@ struct trust {
     uint32_t refs;
     char name[256];
     uint8_t id[32], plain_id[32];
-    bool later;
+    bool later, learns;
     uint32_t lists;
 };
 
@@ -110,6 +111,7 @@ res trust_load(const struct trust_source *src, struct report *report, struct tru
     mix(t->id, &src->crl_later, sizeof(bool));
     memcpy(t->plain_id, t->id, 32);
     t->later = src->crl_later;
+    t->learns = src->crl_later && src->crl_rules.learn;
     if (!good) {
         free(t);
         return ERR(FAIL);
@@ -163,10 +165,24 @@ uint32_t fake_trust_lists(const struct trust *t)
     return t->later ? t->lists : UINT32_MAX;
 }
 
-res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count, struct trust **out)
+bool trust_learns(const struct trust *t)
+{
+    return t->learns;
+}
+
+bool crl_path_ok(const struct trust *t, const struct cert *path, uint32_t n, int64_t now_s,
+                 struct memo *memo)
+{
+    (void)t, (void)path, (void)n, (void)now_s, (void)memo;
+    return !fake_crypto.path_bad;
+}
+
+res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count,
+                     const struct cert *const *cas, size_t ca_count, struct trust **out)
 {
     struct trust *with;
 
+    (void)cas, (void)ca_count;
     if (count == 0 && t->lists == 0) {
         *out = trust_ref(t);
         return OK;
@@ -188,12 +204,13 @@ res trust_with_lists(struct trust *t, struct crl *const *lists, size_t count, st
 /* --- lists --- */
 
 /* "crl ISSUER NUMBER THIS NEXT COUNT", one a line; nobody has signed those of "stranger". */
-res revocation_read(const struct trust *const *signers, size_t signer_count, struct span text,
-                    struct sb *why, struct crl **lists, size_t max, size_t *count)
+res revocation_read(const struct revocation_signers *signers, struct span text, struct sb *why,
+                    struct crl **lists, size_t max, size_t *count)
 {
     char copy[4096], *save = NULL;
 
-    (void)signers, (void)max;
+    (void)max;
+    fake_crypto.cas = (uint32_t)signers->ca_count;
     *count = 0;
     snprintf(copy, sizeof(copy), "%.*s", (int)text.len, text.len ? (const char *)text.p : "");
     for (char *l = strtok_r(copy, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
@@ -205,7 +222,7 @@ res revocation_read(const struct trust *const *signers, size_t signer_count, str
         mix(c->id, l, strlen(l));
         if (sscanf(l, "crl %31s %d %lld %lld %u", c->issuer, &c->number, &c->this_s, &c->next_s,
                    &c->count) != 5 ||
-            strcmp(c->issuer, "stranger") == 0 || signer_count == 0) {
+            strcmp(c->issuer, "stranger") == 0 || signers->set_count == 0) {
             sb_str(why, "fake: no list");
             while (*count)
                 crl_unref(lists[--*count]);
@@ -261,8 +278,13 @@ bool crl_older(const struct crl *a, const struct crl *b)
 
 size_t crl_points(struct span extension, struct span *urls, size_t max)
 {
-    (void)extension, (void)urls, (void)max;
-    return 0;
+    size_t n = 0;
+
+    for (size_t i = 0; extension.len && i < ARRAY_LEN(fake_crypto.points) && n < max; i++) {
+        if (fake_crypto.points[i])
+            urls[n++] = span_str(fake_crypto.points[i]);
+    }
+    return n;
 }
 
 uint32_t trust_entry_count(const struct trust *t)

@@ -57,6 +57,12 @@ static const struct row rows[] = {
     {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_url = [ \"http://a/\", \"http://me:pw@a/\" ]; } );", 2, "it carries a user's name"},
     {"trust = ( { name = \"staff\"; anchors = \"ca.pem\";\n crl_timeout = 0; } );", 2, "crl_timeout: 0 is below 100ms"},
 
+    /* fetching */
+    {"fetch = {\n proxy = \"https://p/\"; };",        2, "fetch.proxy: not an http:// URL"},
+    {"fetch = {\n proxy = \"http://me:pw@p/\"; };",   2, "it carries a user's name"},
+    {"fetch = { proxy = \"http://p/\";\n direct = [ \"a\", \"b,c\" ]; };", 2, "\"b,c\": not one name, address or network"},
+    {"fetch = {\n ca = \"\"; };",                    2, "fetch.ca"},
+
     /* types */
     {"cores = true;",                                1, "true is not \"auto\", a number, or a list of CPU numbers"},
     {"cores = \"all\";",                             1, "\"all\" is not \"auto\""},

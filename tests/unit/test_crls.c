@@ -207,7 +207,7 @@ static void the_command_shows_it(void)
     o = cmd_line(f.ctl, SPAN_LIT("{\"cmd\":\"crls\"}"));
     text = json_dumps(o, JSON_COMPACT);
     T_OK(strstr(text, "{\"ok\":true,\"urls\":1,\"crls\":[{\"url\":\"http://127.0.0.1:") != NULL);
-    T_OK(strstr(text, "\"trust\":\"staff\",\"state\":\"good\",\"lists\":1,\"serials\":3,\"this_"
+    T_OK(strstr(text, "\"trust\":\"staff\",\"learnt\":\"\",\"state\":\"good\",\"lists\":1,\"serials\":3,\"this_"
                       "update\":\"1970-01-01T00:16:40Z\"") != NULL);
     T_OK(strstr(text, "\"failures\":0,\"last_error\":\"\",\"asked\":1,\"taken\":1") != NULL);
     free(text);

@@ -451,6 +451,42 @@ static void nothing_comes_from_the_environment(void)
     end(&x);
 }
 
+/* The server plays the proxy: it sees the whole URL, of a name that is nowhere. */
+static void through_a_proxy_and_past_it(void)
+{
+    struct fix x;
+    struct fetch_request r;
+    char proxy[128];
+
+    begin(&x, 1);
+    snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%u", x.h.port);
+    T_NEED(setenv("no_proxy", "*", 1) == 0);
+    T_NEED(IS_OK(fetch_use(x.f, NULL, proxy, NULL)));
+    r = request(&x, "http://lists.invalid/plain");
+    ask(&x, &r);
+    T_OK(httpd_asked(&x.h, "GET http://lists.invalid/plain HTTP/1.1\r\n"));
+    T_OK(!strstr(x.h.last, "Proxy-Authorization"));
+    r = request(&x, "https://lists.invalid/plain");
+    ask(&x, &r);
+    T_EQ(x.got.end, FETCH_FAILED);
+    T_OK(httpd_asked(&x.h, "CONNECT lists.invalid:443 HTTP/1.1\r\n"));
+
+    T_NEED(IS_OK(fetch_use(x.f, NULL, proxy, "other.example,127.0.0.0/8")));
+    r = request(&x, httpd_url(&x.h, "/plain"));
+    ask(&x, &r);
+    T_EQ(x.got.end, FETCH_OK);
+    T_OK(httpd_asked(&x.h, "GET /plain HTTP/1.1\r\n"));
+
+    T_NEED(IS_OK(fetch_use(x.f, NULL, "http://127.0.0.1:1", NULL))); /* nobody there */
+    ask(&x, &r);
+    T_EQ(x.got.end, FETCH_FAILED);
+    T_NEED(IS_OK(fetch_use(x.f, NULL, NULL, NULL)));
+    ask(&x, &r);
+    T_EQ(x.got.end, FETCH_OK);
+    unsetenv("no_proxy");
+    end(&x);
+}
+
 #define TESTS(X)                                                                                   \
     X(an_answer_comes_with_what_is_said_of_it)                                                     \
     X(every_answer_has_its_end)                                                                    \
@@ -459,5 +495,6 @@ static void nothing_comes_from_the_environment(void)
     X(a_body_makes_it_a_post)                                                                      \
     X(who_is_slow_is_given_up_and_nobody_waits_for_it) X(nobody_at_home)                           \
         X(so_many_at_once_and_no_more) X(too_many_are_refused) X(a_callback_may_begin_and_give_up) \
-            X(files_only_where_they_may) X(nothing_comes_from_the_environment)
+            X(files_only_where_they_may) X(nothing_comes_from_the_environment)                     \
+                X(through_a_proxy_and_past_it)
 T_MAIN("fetch", TESTS)

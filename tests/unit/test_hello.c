@@ -14,6 +14,7 @@ struct plan {
     size_t pad;     /* bytes of an unknown extension */
     size_t per_rec; /* handshake bytes in one record; 0: all */
     bool twice;     /* server_name stands twice */
+    int post_auth;  /* -1: empty, as it has to be; else so many bytes in it */
 };
 
 static void ext(struct wr *w, uint16_t type, struct span body)
@@ -62,6 +63,8 @@ static void extensions(struct wr *w, const struct plan *p)
         wr_bytes(&n, span_str(p->alpn));
         ext(w, EXT_ALPN, wr_span(&n));
     }
+    if (p->post_auth)
+        ext(w, EXT_POST_AUTH, span_of(zeros, p->post_auth > 0 ? (size_t)p->post_auth : 0));
     if (p->pad)
         ext(w, 0xfafa, span_of(zeros, p->pad));
 }
@@ -128,6 +131,20 @@ static void versions_are_what_the_extension_says(void)
     p.versions12_only = true;
     T_EQ(hello_parse(build(&p), scratch, &h), HELLO_DONE);
     T_OK(!h.tls13 && h.tls12);
+}
+
+static void who_can_be_asked_later_says_so(void)
+{
+    struct plan p = typical;
+    struct hello h;
+
+    T_EQ(hello_parse(build(&p), scratch, &h), HELLO_DONE);
+    T_OK(!h.post_auth);
+    p.post_auth = -1;
+    T_EQ(hello_parse(build(&p), scratch, &h), HELLO_DONE);
+    T_OK(h.post_auth);
+    p.post_auth = 1;
+    T_EQ(hello_parse(build(&p), scratch, &h), HELLO_BAD);
 }
 
 static void records_of_any_size_give_the_same(void)
@@ -202,6 +219,7 @@ static void what_is_no_hello_is_refused(void)
 
 #define TESTS(X)                                \
     X(a_typical_hello_is_read)                  \
+    X(who_can_be_asked_later_says_so)           \
     X(versions_are_what_the_extension_says)     \
     X(records_of_any_size_give_the_same)        \
     X(cut_at_every_byte_it_is_not_yet_there)    \

@@ -140,7 +140,8 @@ static res read_list(struct fix *f, struct span text, char why[512], struct crl 
     const struct trust *signers = f->t;
     struct sb s = sb_of(why, 512);
 
-    return revocation_read(&signers, 1, text, &s, lists, 4, n);
+    return revocation_read(&(struct revocation_signers){&signers, 1, NULL, 0}, text, &s, lists, 4,
+                           n);
 }
 
 static struct crl *list_of(struct fix *f, const char *text)
@@ -248,7 +249,7 @@ static void a_set_with_other_lists_shares_the_rest(void)
     plain = list_of(&f, plain_hex);
     delta = list_of(&f, delta_hex);
     T_EQ(ask(&f, f.t, BEGIN + DAY), CRL_NO_LIST);
-    T_NEED(IS_OK(trust_with_lists(f.t, &plain, 1, &with)));
+    T_NEED(IS_OK(trust_with_lists(f.t, &plain, 1, NULL, 0, &with)));
     T_EQ(ask(&f, with, BEGIN + DAY), CRL_GOOD);
     T_EQ(ask(&f, with, BEGIN + 8 * DAY), CRL_STALE);
     T_EQ(ask(&f, with, BEGIN - DAY), CRL_STALE);
@@ -256,21 +257,22 @@ static void a_set_with_other_lists_shares_the_rest(void)
     T_OK(trust_entry_at(with, 0) == trust_entry_at(f.t, 0));
 
     two[0] = delta, two[1] = plain;
-    T_NEED(IS_OK(trust_with_lists(with, two, 2, &again))); /* of the base, not of `with` */
+    T_NEED(IS_OK(trust_with_lists(with, two, 2, NULL, 0, &again))); /* of the base, not of `with` */
     T_EQ(revocation_lists(trust_revocation(again)), 1);
     T_EQ(ask(&f, again, BEGIN + 3 * DAY), CRL_REVOKED);
     T_EQ(ask(&f, with, BEGIN + 3 * DAY), CRL_GOOD);
     trust_unref(with);
     two[0] = plain, two[1] = delta;
-    T_NEED(IS_OK(trust_with_lists(f.t, two, 2, &with)));
+    T_NEED(IS_OK(trust_with_lists(f.t, two, 2, NULL, 0, &with)));
     T_OK(memcmp(trust_id(with), trust_id(again), 32) == 0); /* in whatever order */
     crl_unref(plain);                                       /* the sets have their own references */
     T_EQ(ask(&f, with, BEGIN + 3 * DAY), CRL_REVOKED);
 
-    T_NEED(IS_OK(trust_with_lists(again, NULL, 0, &none)));
+    T_NEED(IS_OK(trust_with_lists(again, NULL, 0, NULL, 0, &none)));
     T_OK(none == f.t);
     trust_unref(none);
-    T_NEED(IS_OK(trust_with_lists(f.t, &delta, 1, &none))); /* a delta alone says nothing */
+    T_NEED(
+        IS_OK(trust_with_lists(f.t, &delta, 1, NULL, 0, &none))); /* a delta alone says nothing */
     T_EQ(ask(&f, none, BEGIN + 3 * DAY), CRL_NO_LIST);
     trust_unref(none);
     crl_unref(delta);
@@ -288,7 +290,7 @@ static void lists_of_files_stay(void)
     begin(&f, plain_hex, false);
     delta = list_of(&f, delta_hex);
     T_EQ(ask(&f, f.t, BEGIN + 3 * DAY), CRL_GOOD);
-    T_NEED(IS_OK(trust_with_lists(f.t, &delta, 1, &with)));
+    T_NEED(IS_OK(trust_with_lists(f.t, &delta, 1, NULL, 0, &with)));
     T_EQ(ask(&f, with, BEGIN + 3 * DAY), CRL_REVOKED);
     trust_unref(with);
     crl_unref(delta);
@@ -328,10 +330,11 @@ static void lists_of_others_are_left_out(void)
     T_NEED(IS_OK(trust_from_der("o", &der, 1, NULL, 0, false, f.report, &to)));
     o.t = to;
     other = list_of(&o, other_hex);
-    T_NEED(IS_OK(trust_with_lists(f.t, &other, 1, &with)));
+    T_NEED(IS_OK(trust_with_lists(f.t, &other, 1, NULL, 0, &with)));
     T_OK(with == f.t);
     trust_unref(with);
-    T_NEED(IS_OK(trust_with_lists(to, &other, 1, &with))); /* it does not check revocation at all */
+    T_NEED(IS_OK(
+        trust_with_lists(to, &other, 1, NULL, 0, &with))); /* it does not check revocation at all */
     T_OK(with == to && !trust_revocation(with));
     trust_unref(with);
     trust_unref(to);
@@ -384,10 +387,33 @@ static void distribution_points(void)
     }
 }
 
-#define TESTS(X)                                                                            \
-    X(lists_are_taken_of_whom_they_may)                                                     \
-    X(one_byte_less_or_another_and_it_is_none)                                              \
-    X(scopes_and_ages) X(a_set_with_other_lists_shares_the_rest) X(lists_of_files_stay)     \
-        X(a_delta_in_a_file_may_wait_only_where_lists_come) X(lists_of_others_are_left_out) \
-            X(distribution_points)
+/* Both have several names: one in common is enough (RFC 5280 6.3.3 (b)(2)(i)). */
+static void a_point_by_any_of_its_names(void)
+{
+    static const struct span a = SPAN_LIT(URI("\x08", "http://a")),
+                             b = SPAN_LIT(URI("\x08", "http://b")),
+                             both = SPAN_LIT(URI("\x08", "http://b") URI("\x08", "http://c")),
+                             part = SPAN_LIT(URI("\x07", "http://"));
+    static const struct span two = SPAN_LIT("\x30\x20\x30\x0e\xa0\x0c\xa0\x0a" URI(
+        "\x08", "http://a") "\x30\x0e\xa0\x0c\xa0\x0a" URI("\x08", "http://b"));
+    static const struct span reasons =
+        SPAN_LIT("\x30\x14\x30\x12\xa0\x0c\xa0\x0a" URI("\x08", "http://a") "\x81\x02\x01\x02");
+
+    T_OK(crl_point_named(two, a) && crl_point_named(two, b) && crl_point_named(two, both));
+    T_OK(!crl_point_named(two, part) && !crl_point_named(two, SPAN_NONE));
+    T_OK(!crl_point_named(SPAN_NONE, a) && !crl_point_named(SPAN_NONE, SPAN_NONE));
+    T_OK(!crl_point_named(reasons, a)); /* for these reasons only: the others would go unnoticed */
+    for (size_t len = 0; len < two.len; len++)
+        T_OK(!crl_point_named(span_first(two, len), a));
+    for (size_t len = 0; len < b.len; len++)
+        T_OK(!crl_point_named(two, span_first(b, len)));
+}
+
+#define TESTS(X)                                                               \
+    X(lists_are_taken_of_whom_they_may)                                        \
+    X(one_byte_less_or_another_and_it_is_none)                                 \
+    X(scopes_and_ages)                                                         \
+    X(a_set_with_other_lists_shares_the_rest)                                  \
+    X(lists_of_files_stay) X(a_delta_in_a_file_may_wait_only_where_lists_come) \
+        X(lists_of_others_are_left_out) X(distribution_points) X(a_point_by_any_of_its_names)
 T_MAIN("revocation", TESTS)
