@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from lib import BUILD, GATEWAY, PKI, RUN, TLS12, TLS13, Case, Reader, context, log_has, reconfigure, run, tcp
+from lib import BUILD, GATEWAY, PKI, RUN, TLS12, TLS13, WAIT, Case, Reader, context, log_has, reconfigure, run, tcp
 
 HOST = "handshake.example"
 NAMES = ["tls_group", "tls_sigalg", "tls_server_sigalg", "ja4", "verdict", "chain_len", "ca_name", "SSL_SRP_USER",
@@ -88,7 +88,7 @@ def s_client(*args, cert=None, path="/odd/echo", ok=True):
         at = f"{PKI if os.path.exists(f'{PKI}/{cert}.key') else DIR}/{cert}"
         args += ("-cert", at + ".crt", "-cert_chain", at + ".crt", "-key", at + ".key")
     done = subprocess.run(["openssl", "s_client", "-connect", "%s:%d" % GATEWAY, "-servername", HOST, "-ign_eof", *args],
-                          input=f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n", text=True, timeout=20,
+                          input=f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n", text=True, timeout=WAIT,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if ok and "200 OK" not in done.stdout:
         raise AssertionError(done.stdout)
@@ -207,7 +207,7 @@ class Handshake(Case):
     def test_a_hybrid_group(self):
         """No other client here knows it but the library that we use ourselves."""
         run(BUILD + "/tests/bench/bench-client", "handshake", GATEWAY[0], "443", "-n", "1", "-t", "0.1", "-H", HOST, "-g", "4588",
-            "-p", "/odd/count/hybrid/count", timeout=30, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+            "-p", "/odd/count/hybrid/count", timeout=WAIT, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         log_has("access.log", r"/hybrid/count \|X25519MLKEM768\|-\|t13d")
 
     def test_what_clients_sign_with(self):

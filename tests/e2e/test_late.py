@@ -5,7 +5,7 @@ import re
 import ssl
 import unittest
 
-from lib import PKI, TLS12, TLS13, Case, Reader, connect, context, counter, get, log_has, reconfigure, run, until
+from lib import PKI, TLS12, TLS13, Case, Reader, connect, context, counter, get, log_has, reconfigure, run, timeouts, until
 
 HOST = "late.example"
 CONF = """  { name = "late.example"; identities = [ "gw" ];
@@ -165,18 +165,20 @@ class Late(Case):
         old = reconfigure(lambda text: re.sub(r"handshake = [0-9]+;", "handshake = 1;", text))
         self.addCleanup(reconfigure, lambda _: old)
         late_ones = counter("proxy", "cert_late")
-        s = self.connect(late("good"))
-        s.sendall(request("/open"))
-        self.assertEqual(self.reader.response().status, 200)
-        s.sendall(request("/asked"))
-        until(lambda: counter("proxy", "cert_late") == late_ones + 1)  # nobody reads, so nobody answers
-        r = self.reader.response()
-        self.assertEqual((r.status, r.reason()), (408, "cert_timeout"))
+        with timeouts(handshake=2):
+            s = self.connect(late("good"))
+            s.sendall(request("/open"))
+            self.assertEqual(self.reader.response().status, 200)
+            s.sendall(request("/asked"))
+            until(lambda: counter("proxy", "cert_late") == late_ones + 1)  # nobody reads, so nobody answers
+            r = self.reader.response()
+            self.assertEqual((r.status, r.reason()), (408, "cert_timeout"))
 
     def test_a_client_that_goes(self):
         s = self.connect(late("good"))
+        asked = counter("tls", "late_asked")
         s.sendall(request("/asked"))
-        until(lambda: counter("tls", "late_asked"))
+        until(lambda: counter("tls", "late_asked") > asked)
         s.close()
         self.assertEqual(get("/open", HOST, late()).status, 200)
 
