@@ -35,33 +35,6 @@ static res load(const char *file, struct report *report, struct cfg **out)
     return r;
 }
 
-/* Free what no core and no request uses any more. */
-void ctl_reap(struct ctl *c)
-{
-    struct gen **at = &c->retired;
-
-    while (*at) {
-        struct gen *g = *at;
-
-        if (g->pinned || snap_held(&g->snap) > 0) {
-            at = &g->next;
-        } else {
-            *at = g->next;
-            gen_free(g, c->slots);
-        }
-    }
-    (void)tls_profile_reap();
-}
-
-uint32_t ctl_retired_count(const struct ctl *c)
-{
-    uint32_t n = 0;
-
-    for (const struct gen *g = c->retired; g; g = g->next)
-        n++;
-    return n;
-}
-
 static void breathe(void *ctx)
 {
     struct ctl *c = (struct ctl *)ctx;
@@ -142,79 +115,19 @@ res ctl_open(const char *file, struct report *report, struct ctl **out)
 }
 
 #define CAPTURE_PATIENCE_NS 5000000000ULL /* a reader that is gone does not keep a capture */
-#define EFFECT_MS           200 /* the answer to a reload waits so long for the open connections */
-
-/* Cores that have not yet looked at all their connections; the longest time of the others. */
-static uint32_t effect_left(const struct ctl *c, uint64_t gen, uint64_t *us)
-{
-    uint32_t left = 0;
-
-    *us = 0;
-    for (unsigned i = 0; i < dp_cores(c->dp); i++) {
-        struct dp_status s;
-
-        dp_status(c->dp, i, &s);
-        if (s.effect_gen != gen)
-            left++;
-        else if (s.effect_us > *us)
-            *us = s.effect_us;
-    }
-    return left;
-}
-
-static void wait_effect(struct ctl *c, uint64_t gen)
-{
-    const struct timespec ms = {0, 1000000};
-
-    for (int i = 0; i < EFFECT_MS; i++) {
-        c->effect_cores_left = effect_left(c, gen, &c->effect_us);
-        if (c->effect_cores_left == 0)
-            return;
-        (void)ctl_drain(c);
-        nanosleep(&ms, NULL);
-    }
-}
-
-static bool may_hold(const struct snap *s)
-{
-    bool may = false;
-
-    for (uint32_t i = 0; i < s->trust_count; i++) {
-        const struct ocsp_policy *o = trust_ocsp(s->trusts[i].trust);
-
-        may |= o->check != OCSP_CHECK_OFF && o->first == OCSP_FIRST_HOLD;
-    }
-    return may;
-}
-
-static res publish(struct ctl *c, struct gen *next, struct report *report)
-{
-    struct snap *old = NULL;
-    res r = captures_add(&c->captures, next->snap.gen, &next->snap.capture);
-
-    c->last_gen = next->snap.gen;
-    if (IS_OK(r))
-        r = dp_publish(c->dp, &next->snap, CTL_PUBLISH_MS, &old, &c->adopted_ns);
-    if (IS_OK(r)) {
-        c->loaded_s = ctl_wall_s();
-        staples_use(c->staples, next);
-        c->may_hold = may_hold(&next->snap);
-        wait_effect(c, next->snap.gen);
-        return OK;
-    }
-    report_add(report, REPORT_ERROR, NULL, 0, "the configuration before is still in force",
-               r.code == RES_TIMEOUT ? "a core did not take the new configuration within %d ms"
-                                     : "the new configuration could not be published",
-               CTL_PUBLISH_MS);
-    return r;
-}
 
 res ctl_start(struct ctl *c, struct report *report)
 {
+    res r;
+
     ctl_first_lists(c, report);
     TRY(dp_start(&c->dp_cfg, report, &c->dp));
     c->state = CTL_RUNNING;
-    TRY(publish(c, c->now, report));
+    r = ctl_publish(c, c->now, CTL_START_MS, report);
+    if (r.code == RES_TIMEOUT)
+        report_add(report, REPORT_ERROR, NULL, 0, "have they CPUs of their own?",
+                   "the cores do not run after %d ms", CTL_START_MS);
+    TRY(r);
     elog_report(&c->elog, "config.warning", report);
     return OK;
 }
@@ -258,34 +171,6 @@ void ctl_close(struct ctl *c)
 }
 
 /* --- reload --- */
-
-static void retire(struct ctl *c, struct gen *g)
-{
-    g->next = c->retired;
-    c->retired = g;
-}
-
-/* From here on `next`, of the last build(), is in force, or it cannot be told which one is. */
-res ctl_put_in_force(struct ctl *c, struct gen *next, struct report *report)
-{
-    res r;
-
-    c->coming = next;
-    r = publish(c, next, report);
-    c->coming = NULL;
-    if (!IS_OK(r)) {
-        next->pinned = true; /* some core may read it until a later one is adopted by all */
-        retire(c, next);
-        crls_revert(c->crls);
-        return r;
-    }
-    for (struct gen *g = c->retired; g; g = g->next)
-        g->pinned = false;
-    retire(c, c->now);
-    c->now = next;
-    crls_commit(c->crls, &next->snap);
-    return OK;
-}
 
 static res reload(struct ctl *c, const char *file, struct report *report)
 {

@@ -22,8 +22,9 @@
 
 #include <pthread.h>
 
-#define CTL_PUBLISH_MS 2000 /* how long a core may take to adopt a generation */
-#define CTL_FETCHES    32   /* requests elsewhere, at once */
+#define CTL_PUBLISH_MS 2000  /* a core that takes longer to adopt a generation is told of */
+#define CTL_START_MS   30000 /* and one that takes longer for its first has not started */
+#define CTL_FETCHES    32    /* requests elsewhere, at once */
 
 enum ctl_state { CTL_READY, CTL_RUNNING, CTL_DRAINING, CTL_STOPPED };
 
@@ -54,6 +55,7 @@ struct ctl {
     struct staples *staples;
     struct ocsp_table *ocsp_table; /* cores read it */
     struct ocsp_cache *ocsp;
+    bool late;           /* a core has not taken the present generation yet */
     bool may_hold;       /* a trust set in force has requests wait for OCSP */
     char *line;          /* ACCESS_TEXT_MAX_B */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
@@ -124,7 +126,8 @@ MUST_CHECK res ctl_fetch_use(struct ctl *c, const struct cfg *cfg);
 
 /* Inside of ctl*.c: the steps of a reload. *cfg is taken on success; that of the present generation renews it. */
 MUST_CHECK res ctl_build(struct ctl *c, struct cfg **cfg, struct report *report, struct gen **out);
-/* From here on `next`, of the last ctl_build, is in force, or it cannot be told which one is. */
+/* From here on `next`, of the last ctl_build, is in force: on all cores, or on the late ones as soon as they run. */
+MUST_CHECK res ctl_publish(struct ctl *c, struct gen *next, uint32_t ms, struct report *report);
 MUST_CHECK res ctl_put_in_force(struct ctl *c, struct gen *next, struct report *report);
 /* Frees what no core and no request uses any more. */
 void ctl_reap(struct ctl *c);

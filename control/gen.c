@@ -47,6 +47,8 @@ static void capture(struct build *b)
     c->response_header_count = f->resp_count;
     c->views = f->views;
     c->view_count = f->view_count;
+    for (uint32_t i = 0; i < f->view_count; i++)
+        build_wants(b, &f->views[i]);
 }
 
 /* Tables whose size is known before they are filled, and what the generation before can lend. */

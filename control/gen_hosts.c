@@ -128,6 +128,10 @@ static res location_headers(struct build *b, const struct cfg_location *from,
 
         to->headers[i] = (struct snap_header){span_str(h->name), h->compiled};
         snap_header_put(&b->g->snap, to->headers[i].name);
+        for (uint32_t k = 0; k < h->compiled.count; k++) {
+            if (h->compiled.parts[k].view)
+                build_wants(b, h->compiled.parts[k].view);
+        }
     }
     return OK;
 }
@@ -148,6 +152,7 @@ static res location_rules(struct build *b, const struct cfg_location *from,
             return ERR(NOMEM);
         for (uint32_t k = 0; k < list->n; k++)
             is[k] = span_str(list->v[k]);
+        build_wants(b, &rule->view);
         to->rules[i] = (struct snap_rule){rule->view, is, list->n, rule->is.n == 0};
     }
     return OK;

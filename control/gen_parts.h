@@ -34,6 +34,12 @@ static inline uint64_t hash_head(const uint8_t *hash)
     return h;
 }
 
+/* What a configuration names only then has to be known. */
+static inline void build_wants(struct build *b, const struct view *v)
+{
+    b->g->snap.ja4 |= v->what == VIEW_JA4;
+}
+
 /* gen_keys.c: certificates and TLS contexts. */
 /* A list of trust sets of the configuration as one. */
 MUST_CHECK res gen_load_trust(const struct cfg *c, const struct cfg_refs *list, const char *name,

@@ -3,38 +3,13 @@
 #include "crypto/der.h"
 #include "crypto/oid.h"
 
-/* Attribute types with a short name, as OpenSSL knows them (RFC 4519, RFC 5280 appendix A). */
 static const struct {
     struct span oid;
     const char *name;
 } types[] = {
-    {OID_("\x55\x04\x03"), "CN"},
-    {OID_("\x55\x04\x0a"), "O"},
-    {OID_("\x55\x04\x0b"), "OU"},
-    {OID_("\x55\x04\x06"), "C"},
-    {OID_("\x55\x04\x07"), "L"},
-    {OID_("\x55\x04\x08"), "ST"},
-    {OID_("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"), "emailAddress"},
-    {OID_("\x55\x04\x05"), "serialNumber"},
-    {OID_("\x55\x04\x04"), "SN"},
-    {OID_("\x55\x04\x2a"), "GN"},
-    {OID_("\x55\x04\x0c"), "title"},
-    {OID_("\x55\x04\x0d"), "description"},
-    {OID_("\x55\x04\x2b"), "initials"},
-    {OID_("\x55\x04\x29"), "name"},
-    {OID_("\x55\x04\x09"), "street"},
-    {OID_("\x55\x04\x11"), "postalCode"},
-    {OID_("\x55\x04\x2c"), "generationQualifier"},
-    {OID_("\x55\x04\x2e"), "dnQualifier"},
-    {OID_("\x55\x04\x41"), "pseudonym"},
-    {OID_("\x55\x04\x61"), "organizationIdentifier"},
-    {OID_("\x55\x04\x0f"), "businessCategory"},
-    {OID_("\x55\x04\x2d"), "x500UniqueIdentifier"},
-    {OID_("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19"), "DC"},
-    {OID_("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01"), "UID"},
-    {OID_("\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x01"), "jurisdictionL"},
-    {OID_("\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x02"), "jurisdictionST"},
-    {OID_("\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x03"), "jurisdictionC"},
+#define TYPE(der, name) {OID_(der), name},
+#include "crypto/name_types.def"
+#undef TYPE
 };
 
 const char *name_type(struct span oid)
@@ -207,15 +182,51 @@ static bool ava_eq(const struct name_ava *a, const struct name_ava *b)
     }
 }
 
+/* Takes one like `x` out of those of `set` that are left. */
+static bool take_like(const struct name_ava *x, struct span set, uint32_t *taken)
+{
+    struct name_ava y;
+
+    for (uint32_t bit = 1; name_next_ava(&set, &y); bit <<= 1) {
+        if (!(*taken & bit) && ava_eq(x, &y)) {
+            *taken |= bit;
+            return true;
+        }
+    }
+    return false;
+}
+
+#define RDN_MAX \
+    8 /* attributes of one RDN that may stand in another order; more must be in the same */
+
+static unsigned ava_count(struct span set)
+{
+    struct name_ava x;
+    unsigned n = 0;
+
+    while (n <= RDN_MAX && set.len) {
+        if (!name_next_ava(&set, &x))
+            return RDN_MAX + 1;
+        n++;
+    }
+    return n;
+}
+
+/* A set: DER sorts it by its bytes, which are others in another type of string, so the order may be another. */
 static bool rdn_eq(struct span a, struct span b)
 {
-    while (a.len && b.len) {
+    bool any_order = ava_count(a) == ava_count(b) && ava_count(a) <= RDN_MAX;
+    uint32_t taken = 0;
+
+    while (a.len && (any_order || b.len)) {
         struct name_ava x, y;
 
-        if (!name_next_ava(&a, &x) || !name_next_ava(&b, &y) || !ava_eq(&x, &y))
+        if (!name_next_ava(&a, &x))
+            return false;
+        if (any_order ? !take_like(&x, b, &taken) : !name_next_ava(&b, &y) || !ava_eq(&x, &y))
             return false;
     }
-    return a.len == 0 && b.len == 0;
+    return a.len == 0 && (any_order || b.len == 0);
 }
 
 bool cert_name_eq(struct span a, struct span b)
@@ -246,26 +257,38 @@ bool name_within(struct span name, struct span base)
     return true;
 }
 
-/* Equal names hash alike: over what counts of them. */
+#define FNV_BASIS 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+
+static uint64_t ava_hash(const struct name_ava *ava)
+{
+    struct folded f = {.c = {ava->value, ava->tag}};
+    uint64_t h = FNV_BASIS;
+    uint32_t v;
+
+    for (size_t i = 0; i < ava->oid.len; i++)
+        h = (h ^ ava->oid.p[i]) * FNV_PRIME;
+    while (is_text(ava->tag) && next_folded(&f, &v))
+        h = (h ^ v) * FNV_PRIME;
+    return h;
+}
+
+/* Equal names hash alike: over what counts of them, whatever the order within an RDN. */
 uint64_t name_hash(struct span name)
 {
     struct span rdns, set;
     struct name_ava ava;
-    uint64_t h = 0xcbf29ce484222325ULL;
+    uint64_t h = FNV_BASIS;
 
     if (!name_first(name, &rdns))
         return 0;
     while (name_next_rdn(&rdns, &set)) {
-        while (name_next_ava(&set, &ava)) {
-            struct folded f = {.c = {ava.value, ava.tag}};
-            uint32_t v;
+        uint64_t sum = 0;
 
-            for (size_t i = 0; i < ava.oid.len; i++)
-                h = (h ^ ava.oid.p[i]) * 0x100000001b3ULL;
-            while (is_text(ava.tag) && next_folded(&f, &v))
-                h = (h ^ v) * 0x100000001b3ULL;
-        }
-        h = (h ^ 0x1ff) * 0x100000001b3ULL;
+        while (name_next_ava(&set, &ava))
+            sum += ava_hash(&ava);
+        h = (h ^ sum) * FNV_PRIME;
+        h ^= h >> 32; /* the low bits choose the bucket */
     }
     return h;
 }
@@ -428,10 +451,10 @@ void cert_name_text_legacy(struct sb *s, struct span name)
     if (!name_first(name, &rdns))
         return;
     while (name_next_rdn(&rdns, &set)) {
-        while (name_next_ava(&set, &ava)) {
+        for (char sign = '/'; name_next_ava(&set, &ava); sign = '+') {
             const char *type = name_type(ava.oid);
 
-            sb_char(s, '/');
+            sb_char(s, sign);
             if (type)
                 sb_str(s, type);
             else

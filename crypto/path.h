@@ -17,6 +17,18 @@ struct path_error {
     uint8_t depth;
 };
 
+/* path_cert.c: one certificate by itself. Form: what none may be; the anchor, believed and not judged, is exempt. */
+enum verdict_code path_cert_form(const struct cert *c);
+/* The anchor is not exempt: its limits hold, and here they cannot be told (MUST, RFC 5937 2). */
+enum verdict_code path_cert_extensions(const struct cert *c);
+bool path_cert_key_ok(const struct verdict_input *in, const struct cert *c);
+bool path_cert_algorithm_ok(const struct cert *c);
+/* Where key purposes are named, ours is among them, in the leaf and in every CA above it. */
+bool path_cert_eku_ok(const struct cert *c, enum verdict_purpose p);
+enum verdict_code path_cert_leaf_usage(const struct cert *c, enum verdict_purpose p);
+/* RFC 5280 6.1.4 (k), (n): may it sign certificates? */
+enum verdict_code path_cert_ca_usage(const struct cert *c);
+
 /* name_constraints.c: RFC 5280 4.2.1.10, 6.1.3 (b), (c), cumulative over all CAs of the path. */
 bool path_names_ok(const struct path *p, struct path_error *e);
 

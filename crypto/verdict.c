@@ -1,14 +1,10 @@
 #include "crypto/verdict.h"
 
-#include "base/ip.h"
-#include "crypto/der.h"
 #include "crypto/path.h"
 #include "crypto/sig.h"
 
-#define RSA_BITS_MIN 2048u
-#define VISITS_MAX   1024u /* candidates looked at */
-#define PATHS_MAX    32u   /* complete paths judged */
-#define SERIAL_B_MAX 20u   /* RFC 5280 4.1.2.2 */
+#define VISITS_MAX 1024u /* candidates looked at */
+#define PATHS_MAX  32u   /* complete paths judged */
 
 static const struct {
     const char *name, *text;
@@ -47,99 +43,6 @@ struct search {
     struct path_ocsp ocsp;
 };
 
-/* --- one certificate by itself --- */
-
-static bool serial_ok(struct span s)
-{
-    bool zero = true;
-
-    for (size_t i = 0; i < s.len; i++)
-        zero &= s.p[i] == 0;
-    return !zero && !(s.p[0] & 0x80) && s.len <= SERIAL_B_MAX + (s.p[0] == 0 ? 1u : 0u);
-}
-
-static bool key_ok(const struct verdict_input *in, const struct cert *c)
-{
-    uint16_t least = in->min_rsa_bits ? in->min_rsa_bits : RSA_BITS_MIN;
-
-    switch (c->key_type) {
-    case CERT_KEY_RSA:
-        return c->key_bits >= least && c->key_bits <= 16384;
-    case CERT_KEY_EC:
-        return c->curve != CERT_CURVE_OTHER;
-    case CERT_KEY_ED25519:
-        return true;
-    case CERT_KEY_OTHER:
-        break;
-    }
-    return false;
-}
-
-static bool algorithm_ok(const struct cert *c)
-{
-    if (c->sig_alg == CERT_SIG_OTHER || c->sig_alg_differs)
-        return false;
-    return c->sig_hash != CERT_HASH_MD5 && c->sig_hash != CERT_HASH_SHA1 &&
-           c->sig_hash != CERT_HASH_OTHER;
-}
-
-/* The anchor is not exempt: its limits hold, and here they cannot be told (MUST, RFC 5937 2). */
-static enum verdict_code extensions(const struct cert *c)
-{
-    if (c->ext_twice)
-        return VERDICT_MALFORMED;
-    return c->ext & CERT_EXT_UNKNOWN_CRITICAL ? VERDICT_CRITICAL_EXTENSION : VERDICT_OK;
-}
-
-/* Form: what no certificate may be, whoever signed it. The anchor is exempt: it is believed, not judged. */
-static enum verdict_code form(const struct cert *c)
-{
-    struct span issuer = c->issuer, rdns;
-
-    if (!serial_ok(c->serial))
-        return VERDICT_MALFORMED;
-    if (!der_get(&issuer, DER_SEQUENCE, &rdns) || rdns.len == 0) /* RFC 5280 4.1.2.4 */
-        return VERDICT_MALFORMED;
-    return extensions(c);
-}
-
-static uint32_t wanted_eku(enum verdict_purpose p)
-{
-    return p == VERDICT_FOR_CLIENT   ? CERT_EKU_CLIENT_AUTH
-           : p == VERDICT_FOR_SERVER ? CERT_EKU_SERVER_AUTH
-                                     : CERT_EKU_CLIENT_AUTH | CERT_EKU_SERVER_AUTH;
-}
-
-/* Where key purposes are named, ours is among them, in the leaf and in every CA above it. */
-static bool eku_ok(const struct cert *c, enum verdict_purpose p)
-{
-    return !(c->ext & CERT_EXT_EKU) || p == VERDICT_FOR_ANY ||
-           c->eku & (wanted_eku(p) | CERT_EKU_ANY);
-}
-
-static enum verdict_code leaf_usage(const struct cert *c, enum verdict_purpose p)
-{
-    uint16_t want = CERT_KU_DIGITAL_SIGNATURE | CERT_KU_KEY_AGREEMENT;
-
-    if (p == VERDICT_FOR_SERVER)
-        want |= CERT_KU_KEY_ENCIPHERMENT;
-    if (!eku_ok(c, p))
-        return VERDICT_PURPOSE;
-    if (p != VERDICT_FOR_ANY && (c->ext & CERT_EXT_KEY_USAGE) && !(c->key_usage & want))
-        return VERDICT_KEY_USAGE;
-    return VERDICT_OK;
-}
-
-/* RFC 5280 6.1.4 (k), (n): may it sign certificates? */
-static enum verdict_code ca_usage(const struct cert *c)
-{
-    if (!c->is_ca)
-        return VERDICT_NOT_A_CA;
-    if ((c->ext & CERT_EXT_KEY_USAGE) && !(c->key_usage & CERT_KU_KEY_CERT_SIGN))
-        return VERDICT_KEY_USAGE;
-    return VERDICT_OK;
-}
-
 /* --- a complete path, anchor last --- */
 
 static bool fail(struct path_error *e, enum verdict_code code, uint32_t depth)
@@ -160,14 +63,14 @@ static bool structure_ok(const struct search *s, struct path_error *e)
 
     for (uint32_t i = 0; i < p->n; i++) {
         const struct cert *c = p->cert[i];
-        enum verdict_code code = anchor_exempt(s, i) ? extensions(c) : form(c);
+        enum verdict_code code = anchor_exempt(s, i) ? path_cert_extensions(c) : path_cert_form(c);
 
         if (code == VERDICT_OK && i == 0)
-            code = leaf_usage(c, s->in->purpose);
+            code = path_cert_leaf_usage(c, s->in->purpose);
         if (code == VERDICT_OK && i) {
             /* A version 1 root says nothing of itself; as an anchor it is what the operator says it is. */
-            code = anchor_exempt(s, i) && c->version < 3 ? VERDICT_OK : ca_usage(c);
-            if (code == VERDICT_OK && !eku_ok(c, s->in->purpose))
+            code = anchor_exempt(s, i) && c->version < 3 ? VERDICT_OK : path_cert_ca_usage(c);
+            if (code == VERDICT_OK && !path_cert_eku_ok(c, s->in->purpose))
                 code = VERDICT_PURPOSE;
             if (code == VERDICT_OK && c->path_len >= 0 && below > (uint32_t)c->path_len)
                 code = VERDICT_PATH_LENGTH;
@@ -185,9 +88,9 @@ static bool keys_ok(const struct search *s, struct path_error *e)
     const struct path *p = &s->path;
 
     for (uint32_t i = 0; i < p->n; i++) {
-        if (!key_ok(s->in, p->cert[i]))
+        if (!path_cert_key_ok(s->in, p->cert[i]))
             return fail(e, VERDICT_WEAK_KEY, i);
-        if (i + 1 < p->n && !algorithm_ok(p->cert[i]))
+        if (i + 1 < p->n && !path_cert_algorithm_ok(p->cert[i]))
             return fail(e, VERDICT_ALGORITHM, i);
     }
     return true;
@@ -447,15 +350,15 @@ static bool leaf_is_listed(struct search *s)
 
     if (!list || !allow_has(list, c))
         return false;
-    out->code = form(c);
-    if (out->code == VERDICT_OK && !key_ok(s->in, c))
+    out->code = path_cert_form(c);
+    if (out->code == VERDICT_OK && !path_cert_key_ok(s->in, c))
         out->code = VERDICT_WEAK_KEY;
     if (out->code == VERDICT_OK && s->in->now_s < c->not_before_s)
         out->code = VERDICT_NOT_YET_VALID;
     if (out->code == VERDICT_OK && s->in->now_s > c->not_after_s)
         out->code = VERDICT_EXPIRED;
     if (out->code == VERDICT_OK)
-        out->code = leaf_usage(c, s->in->purpose);
+        out->code = path_cert_leaf_usage(c, s->in->purpose);
     out->path_len = 1;
     out->path[0] = 0;
     out->valid_from_s = c->not_before_s;
@@ -518,45 +421,4 @@ void verdict_judge(const struct verdict_input *in, struct verdict *out)
         out->code = VERDICT_CHAIN_TOO_LONG;
         out->depth = (uint8_t)(in->max_depth + 1);
     }
-}
-
-/* --- names of servers (RFC 9525 6.3) --- */
-
-/* One label for a star that stands alone in the left-most label. */
-static bool dns_matches(struct span pattern, struct span name)
-{
-    size_t dot;
-
-    if (name.len && name.p[name.len - 1] == '.')
-        name.len--;
-    if (pattern.len < 3 || pattern.p[0] != '*' || pattern.p[1] != '.')
-        return pattern.len > 0 && span_find(pattern, '*') == pattern.len && span_ieq(pattern, name);
-    if (span_find(span_from(pattern, 1), '*') != pattern.len - 1)
-        return false;
-    if (span_find(span_from(pattern, 2), '.') == pattern.len - 2)
-        return false; /* "*.com" */
-    dot = span_find(name, '.');
-    return dot > 0 && dot < name.len && span_ieq(span_from(name, dot), span_from(pattern, 1));
-}
-
-bool verdict_name_matches(const struct cert *leaf, struct span name)
-{
-    struct span it = leaf->san, value;
-    enum cert_san_kind kind;
-    struct ip_addr ip, theirs;
-    bool is_ip = IS_OK(ip_parse(name, &ip));
-
-    while (name.len && cert_san_next(&it, &kind, &value)) {
-        if (!is_ip && kind == CERT_SAN_DNS && dns_matches(value, name))
-            return true;
-        if (!is_ip || kind != CERT_SAN_IP)
-            continue;
-        if (value.len == 4)
-            theirs = ip_v4_wire(value.p);
-        else
-            memcpy(theirs.b, value.p, 16);
-        if (ip_eq(&ip, &theirs))
-            return true;
-    }
-    return false;
 }

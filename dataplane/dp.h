@@ -70,8 +70,8 @@ MUST_CHECK res dp_start(const struct dp_config *cfg, struct report *report, stru
  * Make `next` what all cores use. Returns when each of them has adopted it.
  * Takes  next on success; *old is what it replaces (NULL at first), to be freed by the caller once
  *        snap_held() is 0
- * Returns  TIMEOUT when a core did not answer; then the old one is still, or partly, in use, and both
- *        must be kept
+ * Returns  TIMEOUT when a core did not answer; it takes `next` as soon as it runs, until dp_status() shows
+ *        that it has, older ones must be kept
  */
 MUST_CHECK res dp_publish(struct dp *dp, struct snap *next, uint32_t timeout_ms, struct snap **old,
                           uint64_t *took_ns);

@@ -72,7 +72,7 @@ start_gateway() {
     ip netns exec $NS_NET setsid "$build/control/sallyport" -c "$run/sallyport.conf" \
         >> "$run/sallyport.out" 2>&1 < /dev/null &
     echo $! > "$run/sallyport.pid"
-    for i in $(seq 100); do
+    for i in $(seq 600); do
         if "$build/control/sallyctl" -s "$run/control.sock" status > /dev/null 2>&1; then
             return 0
         fi
@@ -88,11 +88,11 @@ stop() { # PIDFILE NAME
     if running "$1" "$2"; then
         pid=$(cat "$1")
         kill "$pid"
-        for _ in $(seq 100); do
+        for _ in $(seq 600); do
             [ -d "/proc/$pid" ] || break
             sleep 0.1
         done
-        [ ! -d "/proc/$pid" ] || kill -9 "$pid"
+        [ ! -d "/proc/$pid" ] || { printf 'demo: %s does not end, so it is killed\n' "$2" >&2; kill -9 "$pid"; }
     fi
     rm -f "$1"
 }

@@ -14,7 +14,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Where a local tarball has to match; `--wolfssl-sha256 HEX` overrides.
+# Where a local tarball, or one that the archive's index does not speak for, has to match; `--wolfssl-sha256 HEX` overrides.
 WOLFSSL_VERSION=5.9.2
 WOLFSSL_SHA256=2f4ef3d4fd387a9b3191d36a6316d69116c46ff69bb9583b6c82b36d7b8ca114
 
@@ -36,6 +36,7 @@ WOLFSSL_DEFINES=(
     -DWOLFSSL_TLS13_NO_PEEK_HANDSHAKE_DONE -DWOLFSSL_MLKEM_DYNAMIC_KEYS
     -DNO_ED25519_CLIENT_AUTH
 )
+
 
 BUILD_PACKAGES=(
     gcc make patch pkg-config meson ninja-build python3 autoconf automake libtool dpkg-dev ca-certificates
@@ -108,6 +109,15 @@ debian_uri() {
         awk '$2 == "Debian" && $1 !~ /security/ { print $1; exit }'
 }
 
+# A mirror that is not kept up has an index past its date, which apt does not trust. One tarball we know without it.
+download_known_wolfssl() {
+    local dir=$1
+    say "once more, without the archive's word on how old its index may be"
+    (cd "$dir" && export APT_CONFIG="$dir/apt/apt.conf" && apt-get update -qq -o Acquire::Check-Valid-Until=false >&2 &&
+        apt-get source -qq --tar-only wolfssl >&2) || die "cannot download the wolfssl source package; give --wolfssl-tarball FILE"
+    check_sha256 "$(ls "$dir"/wolfssl_*.orig.tar.* | head -n 1)" "$WOLFSSL_SHA256"
+}
+
 # Downloads the source package's tarball into folder $1 with an apt state of its own.
 download_wolfssl() {
     local dir=$1 uri apt
@@ -135,7 +145,7 @@ APT::Sandbox::User "root";
 X
     say "downloading the wolfssl source package"
     (cd "$dir" && export APT_CONFIG="$apt/apt.conf" && apt-get update -qq >&2 &&
-        apt-get source -qq --tar-only wolfssl >&2) || die "cannot download the wolfssl source package"
+        apt-get source -qq --tar-only wolfssl >&2) || download_known_wolfssl "$dir"
     rm -rf "$apt"
 }
 

@@ -26,7 +26,7 @@ build_in() {
 unit() {
     say "unit tests and simulation"
     build_in build
-    meson test -C build --print-errorlogs --no-rebuild
+    meson test -C build --print-errorlogs --no-rebuild --timeout-multiplier 5
 }
 
 asan() {

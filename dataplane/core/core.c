@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "core/dp_internal.h"
+#include "core/icmp.h"
 
 #include <rte_rcu_qsbr.h>
 
@@ -86,19 +87,7 @@ static void glue_ahead_conn(void *ctx, uint32_t slot)
 
 static void glue_icmp(void *ctx, const struct l3_icmp_error *e)
 {
-    struct core *c = (struct core *)ctx;
-    struct tcp_tuple t;
-
-    memset(&t, 0, sizeof(t));
-    t.laddr = e->src;
-    t.raddr = e->dst;
-    t.lport = e->sport;
-    t.rport = e->dport;
-    tcp_icmp_error(c->tcp, &t, e->seq,
-                   e->what == L3_ICMP_TOO_BIG ? TCP_ICMP_TOO_BIG
-                   : e->what == L3_ICMP_HARD  ? TCP_ICMP_UNREACH_HARD
-                                              : TCP_ICMP_UNREACH_SOFT,
-                   e->mtu);
+    core_icmp_error(((const struct core *)ctx)->tcp, e);
 }
 
 static struct stream *glue_connect(void *ctx, const struct endpoint *to, uint32_t timeout_ms,

@@ -339,7 +339,8 @@ void dp_status(const struct dp *dp, unsigned core, struct dp_status *out)
     *out = (struct dp_status){
         .running = READ(c->pub.running),
         .draining = READ(c->pub.draining),
-        .gen = READ(c->pub.gen),
+        .gen =
+            __atomic_load_n(&c->pub.gen, __ATOMIC_ACQUIRE), /* what was read before may be freed */
         .effect_gen = READ(c->pub.effect_gen),
         .effect_us = READ(c->pub.effect_us),
         .turns = ctr_read(&c->ctr[CORE_CTR_TURNS]),

@@ -1,221 +1,5 @@
-#include "http/h1.h"
-
+#include "http/h1_internal.h"
 #include "http/scan.h"
-
-#define CONNECTION_OPTIONS_MAX 32u
-
-/* --- one header field --- */
-
-struct refusal {
-    uint16_t status;
-    const char *why;
-};
-
-static enum h1_result refuse(struct refusal *r, uint16_t status, const char *why)
-{
-    r->status = status;
-    r->why = why;
-    return H1_BAD;
-}
-
-/* A line without its CRLF -> name and value (RFC 9112 5.1). */
-static bool split_field(struct span line, struct h1_header *f, struct refusal *r)
-{
-    size_t colon;
-
-    if (line.p[0] == ' ' || line.p[0] == '\t') {
-        refuse(r, 400, "obs_fold"); /* RFC 9112 5.2: MUST reject or replace; we reject */
-        return false;
-    }
-    colon = scan_token(line);
-    if (colon == 0 || colon == line.len || line.p[colon] != ':') {
-        refuse(r, 400, "bad_field_name"); /* a space in front of the colon is such a one */
-        return false;
-    }
-    f->name = span_first(line, colon);
-    f->value = span_trim(span_from(line, colon + 1));
-    if (!scan_value_ok(f->value)) {
-        refuse(r, 400, "bad_field_value");
-        return false;
-    }
-    f->id = h1_name_of(f->name);
-    f->hop = false;
-    return true;
-}
-
-/* Next element of a comma list, trimmed; empty ones are skipped. */
-static bool next_element(struct span *list, struct span *out)
-{
-    while (list->len) {
-        size_t comma = span_find(*list, ',');
-
-        *out = span_trim(span_first(*list, comma));
-        *list = span_from(*list, comma + 1);
-        if (out->len)
-            return true;
-    }
-    return false;
-}
-
-/* --- framing: what smuggling is made of (RFC 9112 6) --- */
-
-struct framing {
-    uint64_t length;
-    uint32_t lengths, codings, chunked; /* fields and codings seen */
-    bool unknown_coding, after_chunked;
-};
-
-/* Digits only: no sign, no list, no space, no overflow. */
-static bool take_length(struct span v, struct framing *f)
-{
-    uint64_t n = 0;
-
-    if (v.len == 0 || v.len > 19)
-        return false;
-    for (size_t i = 0; i < v.len; i++) {
-        if (!ascii_digit(v.p[i]))
-            return false;
-        n = n * 10 + (uint64_t)(v.p[i] - '0');
-    }
-    if (n > INT64_MAX || (f->lengths && n != f->length))
-        return false;
-    f->length = n;
-    f->lengths++;
-    return true;
-}
-
-static bool take_codings(struct span v, struct framing *f)
-{
-    struct span one;
-
-    if (v.len == 0)
-        return false;
-    while (next_element(&v, &one)) {
-        if (f->chunked)
-            f->after_chunked = true;
-        f->codings++;
-        if (span_ieq(one, SPAN_LIT("chunked")))
-            f->chunked++;
-        else
-            f->unknown_coding = true;
-    }
-    return f->codings > 0;
-}
-
-/* --- what Connection names (RFC 9110 7.6.1) --- */
-
-/* Fields that no Connection header may take away: they mean something to the message itself. */
-static bool protected_field(enum h1_name id)
-{
-    return id == H1_NAME_HOST || id == H1_NAME_CONTENT_LENGTH || id == H1_NAME_CONTENT_TYPE ||
-           id == H1_NAME_TRANSFER_ENCODING || id == H1_NAME_AUTHORIZATION || id == H1_NAME_COOKIE ||
-           id == H1_NAME_SET_COOKIE || id == H1_NAME_DATE || id == H1_NAME_LOCATION;
-}
-
-static bool always_hop(enum h1_name id)
-{
-    return id == H1_NAME_CONNECTION || id == H1_NAME_KEEP_ALIVE || id == H1_NAME_PROXY_CONNECTION ||
-           id == H1_NAME_TE || id == H1_NAME_TRAILER || id == H1_NAME_TRANSFER_ENCODING ||
-           id == H1_NAME_UPGRADE || id == H1_NAME_PROXY_AUTHENTICATE ||
-           id == H1_NAME_PROXY_AUTHORIZATION;
-}
-
-struct connection {
-    bool close, keep_alive, upgrade;
-    uint32_t options;
-};
-
-static void mark_hops(struct h1_head *h, struct span named)
-{
-    for (uint32_t i = 0; i < h->count; i++) {
-        struct h1_header *f = &h->headers[i];
-
-        if (span_ieq(f->name, named) && !protected_field(f->id))
-            f->hop = true;
-    }
-}
-
-/* Each option is looked for among all fields: their number is bounded, or a head of 25 KB costs a millisecond. */
-static bool read_connection(struct h1_head *h, struct connection *c)
-{
-    for (uint32_t i = 0; i < h->count; i++) {
-        struct span v = h->headers[i].value, one;
-
-        h->headers[i].hop |= always_hop(h->headers[i].id);
-        if (h->headers[i].id != H1_NAME_CONNECTION)
-            continue;
-        while (next_element(&v, &one)) {
-            if (++c->options > CONNECTION_OPTIONS_MAX)
-                return false;
-            if (span_ieq(one, SPAN_LIT("close")))
-                c->close = true;
-            else if (span_ieq(one, SPAN_LIT("keep-alive")))
-                c->keep_alive = true;
-            else if (span_ieq(one, SPAN_LIT("upgrade")))
-                c->upgrade = true;
-            mark_hops(h, one);
-        }
-    }
-    return true;
-}
-
-/* --- the head as lines --- */
-
-/**
- * The end of the head: an empty line behind a CRLF. *scanned is how far earlier calls have looked.
- * Returns  the length of the head with its empty line; 0: not there yet; -1: a bare CR, LF or NUL
- */
-static int64_t find_end(struct span in, uint32_t *scanned)
-{
-    size_t at = *scanned;
-
-    for (;;) {
-        size_t lf = at + span_find(span_from(in, at), '\n');
-
-        if (lf >= in.len)
-            break;
-        if (lf == 0 || in.p[lf - 1] != '\r')
-            return -1;
-        if (lf >= 3 && in.p[lf - 2] == '\n')
-            return (int64_t)lf + 1;
-        at = lf + 1;
-    }
-    *scanned = (uint32_t)at;
-    return 0;
-}
-
-static struct span take_line(struct span *left)
-{
-    size_t lf = span_find(*left, '\n');
-    struct span line = span_first(*left, lf ? lf - 1 : 0);
-
-    *left = span_from(*left, lf + 1);
-    return line;
-}
-
-static enum h1_result read_fields(struct span left, const struct h1_limits *lim, struct h1_head *h,
-                                  struct framing *fr, struct refusal *r)
-{
-    h->count = 0;
-    for (;;) {
-        struct span line = take_line(&left);
-        struct h1_header *f = &h->headers[h->count];
-
-        if (line.len == 0)
-            return H1_DONE;
-        if (line.len > lim->field_max)
-            return refuse(r, 431, "field_too_large");
-        if (h->count >= lim->headers_max || h->count >= H1_HEADERS_MAX)
-            return refuse(r, 431, "too_many_fields");
-        if (!split_field(line, f, r))
-            return H1_BAD;
-        if (f->id == H1_NAME_CONTENT_LENGTH && !take_length(f->value, fr))
-            return refuse(r, 400, "bad_content_length");
-        if (f->id == H1_NAME_TRANSFER_ENCODING && !take_codings(f->value, fr))
-            return refuse(r, 400, "bad_transfer_encoding");
-        h->count++;
-    }
-}
 
 /* "HTTP/1.x" exactly; -1: not a version, -2: one we do not speak. */
 static int version_of(struct span t)
@@ -311,13 +95,13 @@ static void split_query(struct h1_head *h, struct span t)
 }
 
 /* The four forms of RFC 9112 3.2. */
-static enum h1_result read_target(struct h1_head *h, struct span *absolute, struct refusal *r)
+static enum h1_result read_target(struct h1_head *h, struct span *absolute, struct h1_refusal *r)
 {
     struct span t = h->target;
 
     *absolute = SPAN_NONE;
     if (t.len == 0 || !scan_target_ok(t))
-        return refuse(r, 400, "bad_target");
+        return h1_refuse(r, 400, "bad_target");
     if (h->method == H1_CONNECT) {
         *absolute = t;
         h->path = SPAN_NONE;
@@ -329,7 +113,7 @@ static enum h1_result read_target(struct h1_head *h, struct span *absolute, stru
     }
     if (t.len == 1 && t.p[0] == '*') {
         if (h->method != H1_OPTIONS)
-            return refuse(r, 400, "bad_target");
+            return h1_refuse(r, 400, "bad_target");
         h->path = t;
         return H1_DONE;
     }
@@ -344,41 +128,41 @@ static enum h1_result read_target(struct h1_head *h, struct span *absolute, stru
                 end++;
             *absolute = span_first(rest, end);
             split_query(h, span_from(rest, end));
-            return absolute->len ? H1_DONE : refuse(r, 400, "bad_target");
+            return absolute->len ? H1_DONE : h1_refuse(r, 400, "bad_target");
         }
     }
-    return refuse(r, 400, "bad_target");
+    return h1_refuse(r, 400, "bad_target");
 }
 
 /* "method SP target SP version", one space each (RFC 9112 3). */
 static enum h1_result read_request_line(struct span line, const struct h1_limits *lim,
-                                        struct h1_head *h, struct refusal *r)
+                                        struct h1_head *h, struct h1_refusal *r)
 {
     size_t first = scan_token(line), second;
     int minor;
 
     if (line.len > lim->line_max)
-        return refuse(r, 414, "request_line_too_long");
+        return h1_refuse(r, 414, "request_line_too_long");
     if (first == 0 || first >= line.len || line.p[first] != ' ')
-        return refuse(r, 400, "bad_request_line");
+        return h1_refuse(r, 400, "bad_request_line");
     h->method_text = span_first(line, first);
     line = span_from(line, first + 1);
     second = span_find(line, ' ');
     if (second == 0 || second >= line.len)
-        return refuse(r, 400, "bad_request_line");
+        return h1_refuse(r, 400, "bad_request_line");
     h->target = span_first(line, second);
     minor = version_of(span_from(line, second + 1));
     if (minor == -1)
-        return refuse(r, 400, "bad_request_line");
+        return h1_refuse(r, 400, "bad_request_line");
     if (minor == -2)
-        return refuse(r, 505, "http_version");
+        return h1_refuse(r, 505, "http_version");
     h->minor = (uint8_t)minor;
     h->method = method_of(h->method_text);
     return H1_DONE;
 }
 
 /* Exactly one Host in 1.1 (RFC 9112 3.2); an absolute target must not contradict it. */
-static enum h1_result read_host(struct h1_head *h, struct span absolute, struct refusal *r)
+static enum h1_result read_host(struct h1_head *h, struct span absolute, struct h1_refusal *r)
 {
     const struct h1_header *host = NULL;
 
@@ -386,33 +170,34 @@ static enum h1_result read_host(struct h1_head *h, struct span absolute, struct 
         if (h->headers[i].id != H1_NAME_HOST)
             continue;
         if (host)
-            return refuse(r, 400, "several_hosts");
+            return h1_refuse(r, 400, "several_hosts");
         host = &h->headers[i];
     }
     if (!host && h->minor >= 1)
-        return refuse(r, 400, "no_host");
+        return h1_refuse(r, 400, "no_host");
     if (host && host->value.len == 0 && absolute.len == 0)
-        return refuse(r, 400, "bad_host");
+        return h1_refuse(r, 400, "bad_host");
     if (host && absolute.len && !span_ieq(host->value, absolute))
-        return refuse(r, 400, "host_contradicts_target");
+        return h1_refuse(r, 400, "host_contradicts_target");
     if (absolute.len ? !split_port(absolute, h) : host && !split_port(host->value, h))
-        return refuse(r, 400, "bad_host");
+        return h1_refuse(r, 400, "bad_host");
     return H1_DONE;
 }
 
-static enum h1_result request_framing(struct h1_head *h, const struct framing *f, struct refusal *r)
+static enum h1_result request_framing(struct h1_head *h, const struct h1_lengths *f,
+                                      struct h1_refusal *r)
 {
     h->framing = H1_NO_BODY;
     h->content_length = 0;
     if (f->codings) {
         if (f->lengths)
-            return refuse(r, 400, "length_and_encoding"); /* RFC 9112 6.1, 11.2 */
+            return h1_refuse(r, 400, "length_and_encoding"); /* RFC 9112 6.1, 11.2 */
         if (h->minor == 0)
-            return refuse(r, 400, "encoding_in_http10");
+            return h1_refuse(r, 400, "encoding_in_http10");
         if (f->chunked > 1 || f->after_chunked)
-            return refuse(r, 400, "bad_transfer_encoding");
+            return h1_refuse(r, 400, "bad_transfer_encoding");
         if (f->unknown_coding)
-            return refuse(r, f->chunked ? 501 : 400, "unknown_transfer_encoding");
+            return h1_refuse(r, f->chunked ? 501 : 400, "unknown_transfer_encoding");
         h->framing = H1_CHUNKED;
     } else if (f->lengths) {
         h->framing = H1_LENGTH;
@@ -421,29 +206,29 @@ static enum h1_result request_framing(struct h1_head *h, const struct framing *f
     return H1_DONE;
 }
 
-static enum h1_result read_expect(struct h1_head *h, struct refusal *r)
+static enum h1_result read_expect(struct h1_head *h, struct h1_refusal *r)
 {
     const struct h1_header *e = h1_find(h, H1_NAME_EXPECT);
 
     h->expect_continue = e && span_ieq(e->value, SPAN_LIT("100-continue"));
     if (e && !h->expect_continue && h->minor >= 1)
-        return refuse(r, 417, "unknown_expectation"); /* RFC 9110 10.1.1 */
+        return h1_refuse(r, 417, "unknown_expectation"); /* RFC 9110 10.1.1 */
     return H1_DONE;
 }
 
 static enum h1_result parse_request(struct span head, const struct h1_limits *lim,
-                                    struct h1_head *h, struct refusal *r)
+                                    struct h1_head *h, struct h1_refusal *r)
 {
-    struct span line = take_line(&head), absolute;
-    struct framing f = {0};
-    struct connection c = {0};
+    struct span line = h1_take_line(&head), absolute;
+    struct h1_lengths f = {0};
+    struct h1_connection c = {0};
 
     if (read_request_line(line, lim, h, r) == H1_BAD || read_target(h, &absolute, r) == H1_BAD ||
-        read_fields(head, lim, h, &f, r) == H1_BAD || read_host(h, absolute, r) == H1_BAD ||
+        h1_read_fields(head, lim, h, &f, r) == H1_BAD || read_host(h, absolute, r) == H1_BAD ||
         request_framing(h, &f, r) == H1_BAD || read_expect(h, r) == H1_BAD)
         return H1_BAD;
-    if (!read_connection(h, &c))
-        return refuse(r, 400, "too_many_connection_options");
+    if (!h1_read_connection(h, &c))
+        return h1_refuse(r, 400, "too_many_connection_options");
     h->keep_alive = h->minor >= 1 ? !c.close : c.keep_alive && !c.close;
     h->upgrade = c.upgrade && h1_find(h, H1_NAME_UPGRADE);
     return H1_DONE;
@@ -452,7 +237,7 @@ static enum h1_result parse_request(struct span head, const struct h1_limits *li
 enum h1_result h1_request(struct span in, const struct h1_limits *lim, uint32_t *scanned,
                           struct h1_head *out, uint32_t *used, uint16_t *status, const char **why)
 {
-    struct refusal r = {400, ""};
+    struct h1_refusal r = {400, ""};
     enum h1_result result;
     uint32_t skip = 0;
     int64_t end;
@@ -463,7 +248,7 @@ enum h1_result h1_request(struct span in, const struct h1_limits *lim, uint32_t 
     *why = "bare_line_end";
     if (*scanned < skip)
         *scanned = skip;
-    end = find_end(span_from(in, skip), &(uint32_t){*scanned - skip});
+    end = h1_head_end(span_from(in, skip), &(uint32_t){*scanned - skip});
     if (end < 0)
         return H1_BAD;
     if (end == 0) {
@@ -499,29 +284,29 @@ enum h1_result h1_request(struct span in, const struct h1_limits *lim, uint32_t 
 /* --- response --- */
 
 /* "HTTP/1.x SP 3DIGIT SP reason"; the last space may be missing (RFC 9112 4). */
-static enum h1_result read_status_line(struct span line, struct h1_head *h, struct refusal *r)
+static enum h1_result read_status_line(struct span line, struct h1_head *h, struct h1_refusal *r)
 {
     int minor = line.len >= 12 ? version_of(span_first(line, 8)) : -1;
 
     if (minor < 0 || line.p[8] != ' ' || !ascii_digit(line.p[9]) || !ascii_digit(line.p[10]) ||
         !ascii_digit(line.p[11]) || (line.len > 12 && line.p[12] != ' '))
-        return refuse(r, 502, "bad_status_line");
+        return h1_refuse(r, 502, "bad_status_line");
     h->minor = (uint8_t)minor;
     h->status = (uint16_t)((line.p[9] - '0') * 100 + (line.p[10] - '0') * 10 + (line.p[11] - '0'));
     h->reason = span_from(line, 13);
     if (h->status < 100 || h->status > 599 || !scan_value_ok(h->reason))
-        return refuse(r, 502, "bad_status_line");
+        return h1_refuse(r, 502, "bad_status_line");
     return H1_DONE;
 }
 
 /* RFC 9112 6.3, in its order. */
-static enum h1_result response_framing(struct h1_head *h, const struct framing *f,
-                                       enum h1_method method, struct refusal *r)
+static enum h1_result response_framing(struct h1_head *h, const struct h1_lengths *f,
+                                       enum h1_method method, struct h1_refusal *r)
 {
     h->content_length = f->length;
     if (f->codings &&
         (f->lengths || f->chunked != 1 || f->after_chunked || f->unknown_coding || h->minor == 0))
-        return refuse(r, 502, "bad_transfer_encoding");
+        return h1_refuse(r, 502, "bad_transfer_encoding");
     if (method == H1_HEAD || h->status < 200 || h->status == 204 || h->status == 304 ||
         (method == H1_CONNECT && h->status < 300))
         h->framing = H1_NO_BODY;
@@ -537,11 +322,11 @@ static enum h1_result response_framing(struct h1_head *h, const struct framing *
 enum h1_result h1_response(struct span in, const struct h1_limits *lim, enum h1_method method,
                            uint32_t *scanned, struct h1_head *out, uint32_t *used, const char **why)
 {
-    struct refusal r = {502, ""};
-    struct framing f = {0};
-    struct connection c = {0};
+    struct h1_refusal r = {502, ""};
+    struct h1_lengths f = {0};
+    struct h1_connection c = {0};
     struct span head;
-    int64_t end = find_end(in, &(uint32_t){*scanned});
+    int64_t end = h1_head_end(in, &(uint32_t){*scanned});
 
     *why = "bare_line_end";
     if (end < 0)
@@ -555,15 +340,15 @@ enum h1_result h1_response(struct span in, const struct h1_limits *lim, enum h1_
     }
     memset(out, 0, offsetof(struct h1_head, headers));
     head = span_first(in, (size_t)end);
-    if (read_status_line(take_line(&head), out, &r) == H1_BAD ||
-        read_fields(head, lim, out, &f, &r) == H1_BAD ||
+    if (read_status_line(h1_take_line(&head), out, &r) == H1_BAD ||
+        h1_read_fields(head, lim, out, &f, &r) == H1_BAD ||
         response_framing(out, &f, method, &r) == H1_BAD) {
         *why = r.why;
         return H1_BAD;
     }
     out->method = method;
     *why = "too_many_connection_options";
-    if (!read_connection(out, &c))
+    if (!h1_read_connection(out, &c))
         return H1_BAD;
     out->keep_alive = out->minor >= 1 ? !c.close : c.keep_alive && !c.close;
     *used = (uint32_t)end;

@@ -7,6 +7,14 @@
 #define PER_TURN  64u /* of one other core */
 #define SEND      0x100u
 
+enum news_what { NEWS_CLAIM, NEWS_ANSWER, NEWS_CONFLICT };
+
+struct news {
+    struct ip_addr ip;
+    struct mac mac;
+    uint8_t port, what;
+};
+
 static struct ring *packets_of(const struct handoff *h, uint32_t from, uint32_t to)
 {
     return &h->packets[from * h->cores + to];
@@ -99,7 +107,7 @@ bool handoff_give(struct handoff *h, uint32_t me, uint32_t to, struct nbuf *m, u
     return true;
 }
 
-void handoff_tell(struct handoff *h, uint32_t me, const struct handoff_news *item)
+static void tell(struct handoff *h, uint32_t me, const struct news *item)
 {
     for (uint32_t to = 0; to < h->cores; to++) {
         void *record = to == me ? NULL : ring_reserve(news_of(h, me, to), 0, sizeof(*item));
@@ -111,16 +119,34 @@ void handoff_tell(struct handoff *h, uint32_t me, const struct handoff_news *ite
     }
 }
 
+void handoff_tell_heard(struct handoff *h, uint32_t me, uint8_t port, const struct ip_addr *ip,
+                        const struct mac *mac, bool answer)
+{
+    const struct news item = {*ip, *mac, port, answer ? NEWS_ANSWER : NEWS_CLAIM};
+
+    tell(h, me, &item);
+}
+
+void handoff_tell_conflict(struct handoff *h, uint32_t me, uint8_t port, const struct ip_addr *ip)
+{
+    const struct news item = {.ip = *ip, .port = port, .what = NEWS_CONFLICT};
+
+    tell(h, me, &item);
+}
+
 static void poll_news(struct ring *r, const struct handoff_sink *sink)
 {
-    struct handoff_news item;
+    struct news item;
     struct span record;
     uint16_t kind;
 
     for (uint32_t n = 0; n < PER_TURN && ring_peek(r, &kind, &record); n++) {
         memcpy(&item, record.p, sizeof(item));
         ring_next(r);
-        sink->news(sink->ctx, &item);
+        if (item.what == NEWS_CONFLICT)
+            sink->conflict(sink->ctx, item.port, &item.ip);
+        else
+            sink->heard(sink->ctx, item.port, &item.ip, &item.mac, item.what == NEWS_ANSWER);
     }
 }
 

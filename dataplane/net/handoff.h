@@ -14,18 +14,6 @@
 #include "net/steer.h"
 #include "net/wire.h"
 
-enum handoff_what {
-    HANDOFF_CLAIM,    /* `mac` says that `ip` is its own, unasked */
-    HANDOFF_ANSWER,   /* ... because it was asked */
-    HANDOFF_CONFLICT, /* somebody else has `ip`, which is ours */
-};
-
-struct handoff_news {
-    struct ip_addr ip;
-    struct mac mac;
-    uint8_t port, what;
-};
-
 struct handoff {
     struct steer steer;
     uint32_t cores;
@@ -54,13 +42,18 @@ bool handoff_owner(const struct handoff *h, uint32_t me, struct nbuf *m, uint32_
 bool handoff_give(struct handoff *h, uint32_t me, uint32_t to, struct nbuf *m, uint8_t port,
                   bool send);
 
-/* To all other cores. */
-void handoff_tell(struct handoff *h, uint32_t me, const struct handoff_news *item);
+/* To all other cores: `mac` says that `ip` is its own, unasked or as an answer. */
+void handoff_tell_heard(struct handoff *h, uint32_t me, uint8_t port, const struct ip_addr *ip,
+                        const struct mac *mac, bool answer);
+/* To all other cores: somebody else has `ip`, which is ours. */
+void handoff_tell_conflict(struct handoff *h, uint32_t me, uint8_t port, const struct ip_addr *ip);
 
 struct handoff_sink {
     void *ctx;
     void (*packet)(void *ctx, struct nbuf *m, uint8_t port, bool send); /* takes m */
-    void (*news)(void *ctx, const struct handoff_news *item);
+    void (*heard)(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+                  bool answer);
+    void (*conflict)(void *ctx, uint8_t port, const struct ip_addr *ip);
 };
 
 /* What others had for this core. Bound: 64 packets and 64 news of each. Returns packets. */

@@ -136,28 +136,30 @@ static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const s
                       bool answer)
 {
     struct net_core *nc = (struct net_core *)ctx;
-    struct handoff_news item = {*ip, *mac, port, answer ? HANDOFF_ANSWER : HANDOFF_CLAIM};
 
-    handoff_tell(&nc->net->handoff, nc->core, &item);
+    handoff_tell_heard(&nc->net->handoff, nc->core, port, ip, mac, answer);
 }
 
 static void env_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
 {
-    const struct handoff_news item = {.ip = *ip, .port = port, .what = HANDOFF_CONFLICT};
     struct net_core *nc = (struct net_core *)ctx;
 
-    handoff_tell(&nc->net->handoff, nc->core, &item);
+    handoff_tell_conflict(&nc->net->handoff, nc->core, port, ip);
 }
 
-static void on_news(void *ctx, const struct handoff_news *item)
+static void on_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+                     bool answer)
 {
     struct net_core *nc = (struct net_core *)ctx;
-    uint64_t now_ns = nc->now_ns;
 
-    if (item->what == HANDOFF_CONFLICT)
-        (void)l3_conflict(nc->l3, item->port, &item->ip, now_ns);
-    else
-        l3_heard(nc->l3, item->port, &item->ip, &item->mac, item->what == HANDOFF_ANSWER, now_ns);
+    l3_heard(nc->l3, port, ip, mac, answer, nc->now_ns);
+}
+
+static void on_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
+{
+    struct net_core *nc = (struct net_core *)ctx;
+
+    (void)l3_conflict(nc->l3, port, ip, nc->now_ns);
 }
 
 /* --- receiving --- */
@@ -273,7 +275,7 @@ static uint32_t poll_port(struct net_core *nc, uint32_t port)
 
 uint32_t net_core_poll(struct net_core *nc, uint64_t now_ns)
 {
-    const struct handoff_sink sink = {nc, on_packet, on_news};
+    const struct handoff_sink sink = {nc, on_packet, on_heard, on_conflict};
     uint32_t n = 0;
 
     nc->now_ns = now_ns;

@@ -139,19 +139,30 @@ static bool ip4_tuple(struct span p, struct ip_addr *src, struct ip_addr *dst, u
     return p.p[9] == IP_PROTO_TCP && tcp_ports(span_from(p, hdr), sport, dport);
 }
 
+/* The IP packet in a frame; of IPv6 also what its headers say. */
+static bool packet_in(struct span frame, struct span *p, bool *v6, struct ip_hdr *h)
+{
+    struct eth e;
+
+    if (!eth_parse(frame, &e))
+        return false;
+    *p = span_from(frame, e.len);
+    *v6 = e.type == ETH_TYPE_IP6;
+    return *v6 ? ip6_parse_head(*p, UINT32_MAX, h) == IP_OK : e.type == ETH_TYPE_IP4;
+}
+
 bool steer_tuple(struct span frame, struct ip_addr *src, struct ip_addr *dst, uint16_t *sport,
                  uint16_t *dport)
 {
     struct ip_hdr h;
-    struct eth e;
     struct span p;
+    bool v6;
 
-    if (!eth_parse(frame, &e))
+    if (!packet_in(frame, &p, &v6, &h))
         return false;
-    p = span_from(frame, e.len);
-    if (e.type == ETH_TYPE_IP4)
+    if (!v6)
         return ip4_tuple(p, src, dst, sport, dport);
-    if (e.type != ETH_TYPE_IP6 || ip6_parse_head(p, UINT32_MAX, &h) != IP_OK || h.fragment)
+    if (h.fragment)
         return false;
     if (is_error(h.proto, span_from(p, h.hdr_b)))
         return quoted_tuple(span_from(p, h.hdr_b), true, src, dst, sport, dport);
@@ -163,21 +174,19 @@ bool steer_tuple(struct span frame, struct ip_addr *src, struct ip_addr *dst, ui
 bool steer_fragment(struct span frame, struct ip_addr *src, struct ip_addr *dst)
 {
     struct ip_hdr h;
-    struct eth e;
     struct span p;
+    bool v6;
 
-    if (!eth_parse(frame, &e))
+    if (!packet_in(frame, &p, &v6, &h))
         return false;
-    p = span_from(frame, e.len);
-    if (e.type == ETH_TYPE_IP4) {
+    if (!v6) {
         if (p.len < IP4_HDR_B || !(get_u16(p.p + 6) & 0x3fff) || p.p[9] != IP_PROTO_TCP)
             return false;
         *src = ip_v4_wire(p.p + 12);
         *dst = ip_v4_wire(p.p + 16);
         return true;
     }
-    if (e.type != ETH_TYPE_IP6 || ip6_parse_head(p, UINT32_MAX, &h) != IP_OK || !h.fragment ||
-        h.proto != IP_PROTO_TCP)
+    if (!h.fragment || h.proto != IP_PROTO_TCP)
         return false;
     *src = h.src;
     *dst = h.dst;

@@ -128,8 +128,11 @@ struct px_req {
     const char *reason;     /* why it was answered here, or broke off; literal */
     const char *verify;     /* "NONE", "SUCCESS", "GENEROUS", "FAILED" */
     const char *verify_why; /* with FAILED */
-    uint16_t status;        /* sent to the client; 0: nothing yet */
-    uint16_t last_status;   /* what the latest failure of a member would be answered with */
+    const struct trust_entry
+        *anchor;                /* with a good verdict; NULL: none is needed. The snapshot's */
+    uint8_t verdict, chain_len; /* on the client's certificate, as the location sees it */
+    uint16_t status;            /* sent to the client; 0: nothing yet */
+    uint16_t last_status;       /* what the latest failure of a member would be answered with */
     const char *last_reason;
     uint8_t state, method, minor;
     bool late : 1;       /* no OCSP answer came in time */

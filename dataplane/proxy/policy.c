@@ -101,6 +101,8 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
     if (v.code == VERDICT_OK) {
         r->verify = "SUCCESS";
         r->proven = true;
+        r->chain_len = v.chain_len;
+        r->anchor = v.anchor < 0 ? NULL : trust_entry_at(trust, (uint32_t)v.anchor);
         r->client->lost = false;
         px_client_stands(r->client, &r->snap->trusts[want->trust], v.expires_s);
         return VERDICT_OK;
@@ -143,6 +145,7 @@ static uint16_t check_cert(struct px_req *r, const struct tls_info *info, const 
         return 0;
     }
     code = judge(r, info->peer, &l->cert);
+    r->verdict = (uint8_t)code;
     if (code == VERDICT_OK)
         return 0;
     *reason = verdict_name(code);

@@ -47,6 +47,7 @@ static struct px_req *req_new(struct px_client *c)
     r->start_ns = c->since_ns;
     r->ref = px->ref_base + ++px->ctr[PX_CTR_REQUESTS] * 0x9e3779b97f4a7c15ULL;
     r->verify = "NONE";
+    r->verdict = VERDICT_NO_CERT;
     r->member = SNAP_NONE;
     r->body_max = UINT64_MAX;
     c->req = r;

@@ -1,6 +1,7 @@
 #include "proxy/internal.h"
 
 #include "crypto/wolf.h"
+#include "tls/ja4.h"
 
 static struct span literal(const char *text)
 {
@@ -57,10 +58,69 @@ static struct span library(struct px *px)
     return sb_span(&s);
 }
 
+static struct span ja4(struct px *px, const struct ja4 *j)
+{
+    struct sb s = sb_of(px->view, sizeof(px->view));
+
+    if (!j)
+        return SPAN_NONE;
+    ja4_text(&s, j);
+    return sb_span(&s);
+}
+
+static struct span anchor(struct px_req *r)
+{
+    struct sb s = sb_of(r->px->view, sizeof(r->px->view));
+
+    if (!r->proven || !r->anchor)
+        return SPAN_NONE;
+    cert_name_text_utf8(&s, r->anchor->cert.subject);
+    return sb_span(&s);
+}
+
+static struct span of_verdict(struct px_req *r, uint8_t what)
+{
+    switch (what) {
+    case VIEW_CLIENT_VERIFY:
+        return verify(r);
+    case VIEW_VERDICT:
+        return literal(verdict_name((enum verdict_code)r->verdict));
+    case VIEW_CHAIN_LEN:
+        return r->proven ? number(r->px, r->chain_len) : SPAN_NONE;
+    default: /* CA_NAME */
+        return anchor(r);
+    }
+}
+
+static struct span of_handshake(struct px_req *r, uint8_t what)
+{
+    struct tls_more more;
+
+    tls_stream_more(r->client->s, &more);
+    switch (what) {
+    case VIEW_SECURE_RENEG:
+        return literal(more.secure_reneg ? "true" : "false");
+    case VIEW_SESSION_ID:
+        return hex(r->px, more.session_id);
+    case VIEW_CIPHER_USEKEYSIZE:
+    case VIEW_CIPHER_ALGKEYSIZE:
+        return number(r->px, more.cipher_bits);
+    case VIEW_TLS_GROUP:
+        return literal(more.group);
+    case VIEW_TLS_SIGALG:
+        return literal(more.client_sigalg);
+    case VIEW_TLS_OWN_SIGALG:
+        return literal(more.own_sigalg);
+    case VIEW_JA4:
+        return ja4(r->px, more.ja4);
+    default: /* SRP_* */
+        return SPAN_NONE;
+    }
+}
+
 static struct span of_tls(struct px_req *r, uint8_t what)
 {
     struct tls_info i;
-    struct tls_more more;
 
     tls_stream_info(r->client->s, &i);
     switch (what) {
@@ -77,21 +137,12 @@ static struct span of_tls(struct px_req *r, uint8_t what)
     case VIEW_TLS_SNI:
         return i.sni.len ? i.sni : SPAN_NONE;
     case VIEW_CLIENT_VERIFY:
-        return verify(r);
+    case VIEW_VERDICT:
+    case VIEW_CHAIN_LEN:
+    case VIEW_CA_NAME:
+        return of_verdict(r, what);
     default:
-        break;
-    }
-    tls_stream_more(r->client->s, &more);
-    switch (what) {
-    case VIEW_SECURE_RENEG:
-        return literal(more.secure_reneg ? "true" : "false");
-    case VIEW_SESSION_ID:
-        return hex(r->px, more.session_id);
-    case VIEW_CIPHER_USEKEYSIZE:
-    case VIEW_CIPHER_ALGKEYSIZE:
-        return number(r->px, more.cipher_bits);
-    default:
-        return SPAN_NONE;
+        return of_handshake(r, what);
     }
 }
 
@@ -107,6 +158,7 @@ static struct span of_conn(struct px_req *r, uint8_t what)
     case VIEW_VERSION_INTERFACE:
         return literal("sallyport");
     case VIEW_VERSION_LIBRARY:
+    case VIEW_VERSION_LIBRARY_INTERFACE:
         return library(r->px);
     default:
         return r->client->tls ? of_tls(r, what) : SPAN_NONE;

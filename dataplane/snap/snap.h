@@ -191,6 +191,7 @@ struct snap {
     struct snap_capture capture;
     enum log_level log_level;
     uint16_t min_rsa_bits;
+    bool ja4;           /* a header, a rule or the log asks for it: made of each ClientHello */
     bool server_header; /* leave the backend's Server as it is; else it is removed */
 
     /* References by requests in progress, one counter per core, on lines of their own. */

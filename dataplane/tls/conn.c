@@ -207,6 +207,7 @@ void tls_conn_free(struct tls_conn *c)
         peer_put(c->core->args.peers, c->peer);
     if (c->late_peer)
         peer_put(c->core->args.peers, c->late_peer);
+    wolfSSL_Free(c->ja4);
     pool_put(&c->core->conns, c);
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/pool.h"
 #include "base/rng.h"
-#include "tls/hello.h"
+#include "tls/ja4.h"
 #include "tls/tls.h"
 
 struct WOLFSSL;
@@ -62,6 +62,7 @@ struct tls_conn {
     struct peer *ticket_peer;
     struct peer *late_peer;          /* shown after the handshake; not yet proven */
     const struct identity *identity; /* server: ours; held by the context's profile */
+    struct ja4 *ja4;                 /* server, where somebody asks; the library's memory */
     int library_error;
     uint8_t state, why, alert_sent, alert_got;
     uint8_t verdict, verdict_len, verdict_depth;

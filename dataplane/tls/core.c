@@ -2,6 +2,7 @@
 #include "tls/conn.h"
 
 #include "base/must.h"
+#include "crypto/tls_names.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -101,13 +102,19 @@ static uint16_t bits_of(struct WOLFSSL *ssl)
 void tls_stream_more(const struct stream *s, struct tls_more *out)
 {
     const struct tls_conn *c = tls_conn_of(s);
+    const struct cert *leaf = c->peer ? peer_leaf(c->peer) : NULL;
 
     *out = (struct tls_more){.server_cert = c->identity ? identity_leaf(c->identity) : NULL,
-                             .secure_reneg = c->secure_reneg};
+                             .secure_reneg = c->secure_reneg,
+                             .ja4 = c->ja4};
     if (!c->ssl || c->state < TLS_ST_OPEN)
         return;
     out->cipher_bits = bits_of(c->ssl);
     out->session_id = tls_session_id(c->ssl);
+    out->group = tls_session_group(c->ssl);
+    out->client_sigalg = tls_session_peer_sigalg(c->ssl, leaf && leaf->key_pss_only);
+    out->own_sigalg =
+        tls_session_own_sigalg(c->ssl, out->server_cert && out->server_cert->key_pss_only);
 }
 
 res tls_core_new(const struct tls_core_args *args, struct tls_core **out)

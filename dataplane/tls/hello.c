@@ -106,6 +106,7 @@ static bool take_versions(struct span body, struct hello *out)
 
     if (!rd_done(&c) || list.len < 2 || list.len % 2)
         return false;
+    out->versions = list;
     out->tls13 = hello_offers_u16(list, 0x0304);
     out->tls12 = hello_offers_u16(list, 0x0303);
     return true;
@@ -168,6 +169,7 @@ static bool take_extensions(struct span all, struct hello *out)
     struct rd c = rd_of(all);
     uint64_t seen = 0;
 
+    out->extensions = all;
     while (rd_ok(&c) && rd_left(&c)) {
         uint16_t type = rd_u16(&c);
         struct span body = rd_vec16(&c);

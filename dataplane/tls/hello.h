@@ -32,8 +32,10 @@ struct hello {
     struct span groups;  /* supported_groups */
     struct span alpn;    /* ProtocolNameList, without its length */
     bool has_alpn;
-    bool reneg;      /* RFC 5746, by extension or by suite */
-    bool has_ticket; /* session_ticket or pre_shared_key comes along */
+    struct span versions;   /* supported_versions, 2 bytes each; empty: none sent */
+    struct span extensions; /* all of them, each with type and length in front */
+    bool reneg;             /* RFC 5746, by extension or by suite */
+    bool has_ticket;        /* session_ticket or pre_shared_key comes along */
     bool post_auth; /* post_handshake_auth: can be asked for a certificate later (RFC 8446 4.2.6) */
 };
 

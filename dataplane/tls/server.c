@@ -160,6 +160,14 @@ static bool start(struct tls_conn *c, const struct snap_host *host, const struct
     return true;
 }
 
+/* Without memory there is none. */
+static void note_ja4(struct tls_conn *c, const struct hello *h)
+{
+    c->ja4 = (struct ja4 *)wolfSSL_Malloc(sizeof(*c->ja4));
+    if (c->ja4)
+        ja4_of(h, c->ja4);
+}
+
 /* False: refused, and the session may be gone. */
 static bool greet(struct tls_conn *c, const struct hello *h)
 {
@@ -167,6 +175,8 @@ static bool greet(struct tls_conn *c, const struct hello *h)
     const struct snap_host *host;
     bool begun;
 
+    if (c->snap->ja4)
+        note_ja4(c, h);
     tc->hello_conn = c;
     tc->hello_name = h->has_name ? span_str(h->name) : SPAN_NONE;
     host = choose_host(c, h);

@@ -18,6 +18,7 @@
 #include "snap/snap.h"
 #include "stream/stream.h"
 
+struct ja4;
 struct tls_core; /* one core's part */
 struct tls_conn; /* one session */
 
@@ -116,6 +117,9 @@ struct tls_more {
     uint16_t cipher_bits;
     bool secure_reneg;      /* the client knows RFC 5746 */
     struct span session_id; /* until the next call that reads or writes */
+    /* By IANA's names; NULL: there was none. */
+    const char *group, *client_sigalg, *own_sigalg;
+    const struct ja4 *ja4; /* NULL: nobody asked */
 };
 
 bool tls_stream_is(const struct stream *s);

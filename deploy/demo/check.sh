@@ -10,7 +10,7 @@ cases=0 bad=0
 
 # What one request gets: "200", "403 cert_required", "alert 45", or "error N" (curl's number).
 ask() { # HOST PATH CERTIFICATE VERSION
-    local args=(-s -S -m 10 --cacert "$pki/root.crt" --resolve "$1:443:10.77.0.1" "--tlsv$4" --tls-max "$4"
+    local args=(-s -S -m 40 --cacert "$pki/root.crt" --resolve "$1:443:10.77.0.1" "--tlsv$4" --tls-max "$4"
         -o "$run/check.body" -w '%{http_code}')
     local code rc=0 alert
     [ "$3" = none ] || args+=(--cert "$pki/$3.crt" --key "$pki/$3.key")

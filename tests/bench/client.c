@@ -4,7 +4,7 @@
  *   bench-client handshake|keepalive|bulk|idle ADDRESS PORT [options]
  *     -n N       connections at the same time (idle: to open)     -t SECONDS   how long (5)
  *     -H HOST    server name and Host    -p PATH    -C CERT -K KEY    client certificate
- *     -v 1.2|1.3 TLS version (1.3)
+ *     -v 1.2|1.3 TLS version (1.3)       -g GROUP     of the key share, as IANA numbers it (23: secp256r1)
  *
  * handshake: connect, full handshake, one request, close, again. keepalive and bulk: requests on kept
  * connections. idle: opens and holds them until a line comes on stdin.
@@ -58,6 +58,7 @@ static struct {
     int conns;
     double seconds;
     bool tls12;
+    int group; /* of the key share, as IANA numbers it */
     WOLFSSL_CTX *ctx;
     int ep;
     char request[1024];
@@ -65,7 +66,11 @@ static struct {
     uint64_t done, errors, bytes, held;
     uint32_t *samples_us;
     bool counting;
-} g = {.host = "bench.example", .path = "/1k", .conns = 32, .seconds = 5};
+} g = {.group = WOLFSSL_ECC_SECP256R1,
+       .host = "bench.example",
+       .path = "/1k",
+       .conns = 32,
+       .seconds = 5};
 
 static uint64_t now_ns(void)
 {
@@ -195,7 +200,7 @@ static bool shake(struct client *c)
         wolfSSL_SetIOReadCtx(c->ssl, c);
         wolfSSL_UseSNI(c->ssl, WOLFSSL_SNI_HOST_NAME, g.host, (unsigned short)strlen(g.host));
         if (!g.tls12)
-            wolfSSL_UseKeyShare(c->ssl, WOLFSSL_ECC_SECP256R1);
+            wolfSSL_UseKeyShare(c->ssl, (word16)g.group);
     }
     if (!ready(c, wolfSSL_connect(c->ssl) == WOLFSSL_SUCCESS ? 1 : -1))
         return false;
@@ -404,7 +409,7 @@ static void options(int argc, char **argv)
     g.to.sin_family = AF_INET;
     g.to.sin_port = htons((uint16_t)atoi(argv[3]));
     optind = 4;
-    while ((o = getopt(argc, argv, "n:t:H:p:C:K:v:")) != -1) {
+    while ((o = getopt(argc, argv, "n:t:H:p:C:K:v:g:")) != -1) {
         switch (o) {
         case 'n':
             g.conns = atoi(optarg);
@@ -423,6 +428,9 @@ static void options(int argc, char **argv)
             break;
         case 'K':
             g.key = optarg;
+            break;
+        case 'g':
+            g.group = atoi(optarg);
             break;
         case 'v':
             g.tls12 = strcmp(optarg, "1.2") == 0;

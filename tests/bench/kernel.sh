@@ -15,31 +15,15 @@ rounds=${1:-3} seconds=${2:-8}
 read -ra paths <<< "${*:3}"
 [ ${#paths[@]} -gt 0 ] || paths=(clean loss loss5 reorder shallow)
 build=${DEMO_BUILD:-$top/build}
-run=$top/build/demo/run
 export DEMO_NS=${DEMO_NS:-spkernel} DEMO_CONF=$top/tests/e2e/e2e.conf
-. "$top/deploy/demo/net.sh"
-path=
+# shellcheck source=tests/lib/demo.sh
+. "$top/tests/lib/demo.sh"
 
-end() {
-    [ -z "$path" ] || kill "$path" 2>/dev/null || true
-    "$top/deploy/demo.sh" down
-}
-trap end EXIT
-"$top/deploy/demo.sh" down
-"$top/deploy/demo/pki.sh" "$top/build/demo/pki"
-mkdir -p "$run/crl-cache"
-"$top/tests/e2e/crl.sh" "$top/build/demo/pki" "$run/clients.crl"
-"$top/deploy/demo.sh" up > /dev/null
+demo_begin
+demo_up
 head -c 300000000 /dev/zero > "$run/www/300m.bin"
 
-# The client's end of the bridge becomes the path's.
-ip -n "$NS_NET" link set br-client nomaster
-ip -n "$NS_NET" link add fwd0 type veth peer name fwd1
-for i in fwd0 fwd1; do
-    ip netns exec "$NS_NET" ethtool -K $i tx off rx off tso off gso off gro off > /dev/null 2>&1 || true
-    ip -n "$NS_NET" link set $i up
-done
-ip -n "$NS_NET" link set fwd1 master br0
+demo_path
 # The client's kernel shall not be what limits a path of this length.
 for ns in "$NS_CLIENT" "$NS_WEB"; do
     ip netns exec "$ns" sysctl -qw net.ipv4.tcp_rmem="4096 131072 8388608" net.ipv4.tcp_wmem="4096 131072 8388608" \
@@ -47,9 +31,13 @@ for ns in "$NS_CLIENT" "$NS_WEB"; do
 done
 
 path_is() { # DELAY_US LOSS REORDER KBIT QUEUE
-    [ -z "$path" ] || { kill "$path"; wait "$path" 2>/dev/null || true; }
+    local p
+    for p in "${helpers[@]}"; do
+        kill "$p"
+        wait "$p" 2>/dev/null || true
+    done
     ip netns exec "$NS_NET" "$build/tests/bench/bench-path" br-client fwd0 "$@" &
-    path=$!
+    helpers=($!)
     sleep 0.5
 }
 

@@ -129,6 +129,22 @@ static struct ip_addr client(uint32_t i, uint16_t *port)
     return ip_v4(0x0b000000 + i / 60000);
 }
 
+/* The client's side of an open connection, as time stamps go on. */
+static struct tcp_hdr_plan plan_ack(const struct bench *b, uint16_t sport, uint32_t seq,
+                                    uint32_t ack)
+{
+    return (struct tcp_hdr_plan){.dport = 443,
+                                 .sport = sport,
+                                 .seq = seq,
+                                 .ack = ack,
+                                 .flags = TCP_ACK,
+                                 .wnd = 65535,
+                                 .wscale = -1,
+                                 .ts = true,
+                                 .tsval = 2,
+                                 .tsecr = b->last.tsval};
+}
+
 static void establish(struct bench *b, uint32_t i)
 {
     struct tcp_hdr_plan h = {.dport = 443,
@@ -145,16 +161,7 @@ static void establish(struct bench *b, uint32_t i)
     b->keep = true;
     put(b, segment(b, &h, 0), from);
     b->keep = false;
-    h = (struct tcp_hdr_plan){.dport = 443,
-                              .sport = h.sport,
-                              .seq = 1001,
-                              .ack = b->last.seq + 1,
-                              .flags = TCP_ACK,
-                              .wnd = 65535,
-                              .wscale = -1,
-                              .ts = true,
-                              .tsval = 2,
-                              .tsecr = b->last.tsval};
+    h = plan_ack(b, h.sport, 1001, b->last.seq + 1);
     put(b, segment(b, &h, 0), from);
 }
 
@@ -190,16 +197,7 @@ static void segments_in(void)
         uint64_t from;
 
         for (int i = 0; i < N; i++, seq += LEN) {
-            h = (struct tcp_hdr_plan){.dport = 443,
-                                      .sport = 1024,
-                                      .seq = seq,
-                                      .ack = b.last.seq + 1,
-                                      .flags = TCP_ACK,
-                                      .wnd = 65535,
-                                      .wscale = -1,
-                                      .ts = true,
-                                      .tsval = 2,
-                                      .tsecr = b.last.tsval};
+            h = plan_ack(&b, 1024, seq, b.last.seq + 1);
             m[i] = segment(&b, &h, LEN);
         }
         from = __rdtsc();
@@ -240,16 +238,7 @@ static void segments_out(void)
             tcp_flush(b.t);
             spent += __rdtsc() - from;
             una += sizeof(block);
-            h = (struct tcp_hdr_plan){.dport = 443,
-                                      .sport = 1024,
-                                      .seq = 1001,
-                                      .ack = una,
-                                      .flags = TCP_ACK,
-                                      .wnd = 65535,
-                                      .wscale = -1,
-                                      .ts = true,
-                                      .tsval = 2,
-                                      .tsecr = b.last.tsval};
+            h = plan_ack(&b, 1024, 1001, una);
             b.now += 100000;
             tcp_begin(b.t, b.now);
             from = __rdtsc();

@@ -1,6 +1,7 @@
 """What the end-to-end tests share. They run in the demo's client namespace (tests/e2e/run.sh), against the
 appliance at 10.77.0.1 with tests/e2e/e2e.conf."""
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("DEMO_BUILD", TOP + "/build")
 RUN = TOP + "/build/demo/run"
 PKI = TOP + "/build/demo/pki"
+# How long something may take that is not measured: a machine may be slow, and others work on it.
+WAIT = 40.0
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
@@ -37,7 +40,7 @@ def counter(block, name):
     return int(found.group(1)) if found else 0
 
 
-def until(what, seconds=10.0, step=0.05):
+def until(what, seconds=WAIT, step=0.05):
     """Waits until what() is true; its value."""
     end = time.monotonic() + seconds
     while True:
@@ -49,7 +52,7 @@ def until(what, seconds=10.0, step=0.05):
         time.sleep(step)
 
 
-def log_has(file, pattern, seconds=5.0):
+def log_has(file, pattern, seconds=WAIT):
     """A line of a log that matches, waiting for it."""
 
     def look():
@@ -74,13 +77,13 @@ def context(cert=None, version=None, key=None, verify=True):
     return ctx
 
 
-def tcp(timeout=10.0):
+def tcp(timeout=WAIT):
     s = socket.create_connection(GATEWAY, timeout=timeout)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return s
 
 
-def connect(host="gw.example", ctx=None, timeout=10.0, **more):
+def connect(host="gw.example", ctx=None, timeout=WAIT, **more):
     """A TLS connection; host is the server name."""
     return (ctx or context()).wrap_socket(tcp(timeout), server_hostname=host, **more)
 
@@ -98,6 +101,29 @@ def reconfigure(change):
             f.write(old)
         raise AssertionError(done)
     return old
+
+
+def requests():
+    """Requests that are being answered."""
+    return sum(core["requests"] for core in ctl("status")["cores"])
+
+
+@contextlib.contextmanager
+def timeouts(**seconds):
+    """Other times of waiting for clients, for as long as it lasts."""
+
+    def change(text):
+        for name, value in seconds.items():
+            text, n = re.subn(rf"(?m)^(timeouts = .*\b{name} = )\d+", rf"\g<1>{value}", text)
+            if n != 1:
+                raise AssertionError(f"no timeouts.{name}")
+        return text
+
+    old = reconfigure(change)
+    try:
+        yield
+    finally:
+        reconfigure(lambda _: old)
 
 
 def restart(change=None, tap=False):
@@ -193,14 +219,14 @@ class Reader:
         return Response(status, fields, self.body(status, fields, method))
 
 
-def raw(data, host="gw.example", ctx=None, method="GET", timeout=10.0):
+def raw(data, host="gw.example", ctx=None, method="GET", timeout=WAIT):
     """Sends these bytes on a new connection; the first response."""
     with connect(host, ctx, timeout) as s:
         s.sendall(data)
         return Reader(s).response(method)
 
 
-def get(path, host="gw.example", ctx=None, fields=(), method="GET", body=None, timeout=10.0):
+def get(path, host="gw.example", ctx=None, fields=(), method="GET", body=None, timeout=WAIT):
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *fields]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")

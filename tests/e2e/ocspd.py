@@ -1,6 +1,7 @@
 """An OCSP responder that does what it is told, openssl's answers under it:  ocspd.py DIR PORT PKI
 
-DIR/mode says how: "good" (as openssl answers), "short 3" (good, for so many seconds), "slow 3" (seconds later), "garbage", "error" (HTTP 500), "later" (OCSP
+DIR/mode says how: "good" (as openssl answers), "short 3" (good, for so many seconds), "wait" (good,
+once the mode is another one), "garbage", "error" (HTTP 500), "later" (OCSP
 tryLater), "other" (the last good answer for whatever was asked), "hang". DIR/index: openssl's list; DIR/signer.pem and
 .key sign. DIR/log has a line for each request.
 """
@@ -60,8 +61,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with open(DIR + "/log", "a") as f:
             f.write(f"{mode[0]} {self.headers['Content-Type']} {len(request)}\n")
         body, status = b"", 200
-        if mode[0] in ("slow", "hang"):
-            time.sleep(float(mode[1]) if mode[0] == "slow" else 60)
+        if mode[0] == "hang":
+            time.sleep(60)
+        while mode[0] == "wait" and open(DIR + "/mode").read().split() == mode:
+            time.sleep(0.02)
         if mode[0] == "garbage":
             body = b"\x30\x82\x01\x00<html>this is not what you look for</html>" + os.urandom(200)
         elif mode[0] == "error":

@@ -4,11 +4,16 @@ import hashlib
 import socket
 import socketserver
 import sys
+import threading
 import time
 
 
 def head(status="200 OK", *fields):
     return "\r\n".join([f"HTTP/1.1 {status}", *fields]).encode() + b"\r\n\r\n"
+
+
+# What a request waits for until another one, to /go, says so.
+gate = threading.Event()
 
 
 class Odd(socketserver.StreamRequestHandler):
@@ -56,11 +61,27 @@ class Odd(socketserver.StreamRequestHandler):
         return True
 
     def do_late(self, method, lines, fields):
-        """The body is not read for a second; then what it was."""
+        """The body is not read until /go comes; then what it was."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
-        time.sleep(1.2)
+        self.wait()
         body = hashlib.sha256(self.read_body(fields)).hexdigest().encode()
         self.send(head("200 OK", f"Content-Length: {len(body)}"), body)
+        return True
+
+    def wait(self):
+        gate.wait(30)
+        gate.clear()
+
+    def do_go(self, method, lines, fields):
+        gate.set()
+        self.send(head("200 OK", "Content-Length: 2"), b"ok")
+        return True
+
+    def do_halves(self, method, lines, fields):
+        """One half; the other one when /go comes."""
+        self.send(head("200 OK", "Content-Length: 10"), b"12345")
+        self.wait()
+        self.send(b"67890")
         return True
 
     def do_count(self, method, lines, fields):
@@ -99,7 +120,7 @@ class Odd(socketserver.StreamRequestHandler):
         return False
 
     def do_silent(self, method, lines, fields):
-        time.sleep(6)
+        time.sleep(120)
         return False
 
     def do_nothing(self, method, lines, fields):

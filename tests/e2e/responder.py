@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from lib import PKI, RUN, TOP, run, until
+from lib import PKI, RUN, TOP, WAIT, Case, reconfigure, run, until
 
 DIR = RUN + "/ocsp"
 PORT = 8765
@@ -94,11 +94,37 @@ class Responder:
             return 0
 
 
+class ResponderCase(Case):
+    """With a responder that answers "good" when a test begins. A test that changes the configuration keeps it in `old`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.responder = Responder()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.responder.stop()
+
+    def setUp(self):
+        super().setUp()
+        self.old = None
+        self.responder.mode("good")
+        self.responder.minutes(60)
+        self.responder.revoke()
+        if not self.responder.process:
+            self.responder.start()
+
+    def tearDown(self):
+        if self.old:
+            reconfigure(lambda _: self.old)
+        super().tearDown()
+
+
 def status(version, host="gw.example", more=()):
     """What openssl s_client -status says: "good", "revoked" or None for no response."""
     done = subprocess.run(["openssl", "s_client", "-connect", "10.77.0.1:443", "-servername", host, "-CAfile",
                            PKI + "/root.crt", "-status", version, *more], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=WAIT)
     text = done.stdout + done.stderr
     if "OCSP response: no response sent" in text:
         return None

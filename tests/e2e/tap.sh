@@ -27,7 +27,7 @@ stat() { # BLOCK NAME
 }
 
 client() {
-    ip netns exec $ns curl -sS -m 20 --cacert "$pki/root.crt" --resolve gw.example:443:10.77.0.1 "$@"
+    ip netns exec $ns curl -sS -m 60 --cacert "$pki/root.crt" --resolve gw.example:443:10.77.0.1 "$@"
 }
 
 go() { # OFFLOAD
@@ -35,7 +35,7 @@ go() { # OFFLOAD
         "$top/deploy/demo/sallyport.conf" > "$run/conf"
     ip netns exec $ns "$build/control/sallyport" -c "$run/conf" > "$run/out" 2>&1 &
     pid=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         ! grep -q ready "$run/out" || break
         sleep 0.1
     done
@@ -52,7 +52,7 @@ go() { # OFFLOAD
     done
     # A ticket opens on whichever core the next connection lands.
     tls() {
-        ip netns exec $ns timeout 10 openssl s_client -connect 10.77.0.1:443 -servername gw.example -tls1_2 \
+        ip netns exec $ns timeout 40 openssl s_client -connect 10.77.0.1:443 -servername gw.example -tls1_2 \
             -cert "$pki/good.crt" -cert_chain "$pki/good.crt" -key "$pki/good.key" "$@" 2>/dev/null < /dev/null | grep -E '^(New|Reused),'
     }
     tls -sess_out "$run/sess" | grep -q ^New || fail "no full handshake"
@@ -79,6 +79,10 @@ ip netns add $ns
 ip -n $ns link set lo up
 ip netns exec $ns /usr/bin/python3 -m http.server -d "$run/www" 80 > "$run/web.log" 2>&1 &
 web=$!
+for _ in $(seq 300); do
+    ! ip netns exec $ns nc -z 127.0.0.1 80 || break
+    sleep 0.1
+done
 for offload in auto on; do
     go $offload
 done

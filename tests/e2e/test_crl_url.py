@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lib import PKI, RUN, TOP, Case, Reader, connect, context, counter, ctl, get, log_has, reconfigure, until
+from lib import PKI, RUN, TOP, WAIT, Case, Reader, connect, context, counter, ctl, get, log_has, reconfigure, requests, until
 
 HOST = "api.gw.example"
 ASK = b"GET /listed/main.html HTTP/1.1\r\nHost: api.gw.example\r\n\r\n"
 NET = "/run/netns/" + os.environ.get("DEMO_NS", "sallyport") + "-net"
 UTC = datetime.timezone.utc
-LIMITS = 'crl_timeout = "1s"; crl_max = "64k";'
+LIMITS = 'crl_timeout = "20s"; crl_max = "64k";'
 
 
 def listen_in(namespace, port=0):
@@ -124,9 +124,14 @@ def source(path):
 
 def fetched(path):
     """One more attempt, waited for; the source after it."""
-    before = source(path)["asked"]
+    before = settled(path)["asked"]
     ctl("crls", "fetch")
-    return until(lambda: (s := source(path))["asked"] > before and s["next_try"] != "now" and s, 5)
+    return settled(path, before + 1)
+
+
+def settled(path, times=1):
+    """The source when it was asked so many times and nothing is under way."""
+    return until(lambda: (s := source(path))["asked"] >= times and s["next_try"] != "now" and s)
 
 
 def ask():
@@ -146,9 +151,9 @@ class Lists(Case):
         with open(RUN + "/sallyport.conf") as f:
             cls.before = f.read()
 
-    def conf(self, text, more=""):
+    def conf(self, text, more, refresh):
         return text.replace(f'crl = [ "{RUN}/clients.crl" ];',
-                            f'crl_url = [ "{self.url}" ]; crl_refresh = "1s"; {more or LIMITS}')
+                            f'crl_url = [ "{self.url}" ]; crl_refresh = "{refresh}"; {more or LIMITS}')
 
     @classmethod
     def tearDownClass(cls):
@@ -160,11 +165,12 @@ class Lists(Case):
         self.server.say = {}
         self.use(self.id().rsplit(".", 1)[1])
 
-    def use(self, name, more=""):
-        """A URL of its own, so that nothing is held or in the cache."""
+    def use(self, name, more="", refresh="1h"):
+        """A URL of its own, so that nothing is held or in the cache; it has been asked in vain when this returns."""
         self.path = f"/{name}.crl"
         self.url = f"http://127.0.0.1:{self.server.port}{self.path}"
-        reconfigure(lambda _: self.conf(self.before, more))
+        reconfigure(lambda _: self.conf(self.before, more, refresh))
+        settled(self.path)
 
     def source(self):
         return source(self.path)
@@ -177,7 +183,7 @@ class Lists(Case):
         gen = generation()
         self.server.say[self.path] = crl(self.ca, revoked, **more)
         self.fetched()
-        until(lambda: generation() > gen, 3)
+        until(lambda: generation() > gen)
 
     def refused(self, body, why, ctr="refused"):
         held, gen, revoked = self.source(), generation(), ask()
@@ -198,31 +204,34 @@ class Lists(Case):
         self.assertEqual(ask()[0], 200)
         s = self.source()
         self.assertEqual((s["state"], s["lists"], s["serials"], s["failures"], s["last_error"]), ("good", 1, 0, 0, ""))
+        reconfigure(lambda _: self.conf(self.before, "", "1s"))
         with connect(HOST, context("good")) as c:
             c.sendall(ASK)
             self.assertEqual(Reader(c).response().status, 404)
             closed = counter("proxy", "identity_closed")
             self.server.say[self.path] = crl(self.ca, ["good"])
-            began = time.monotonic()
             self.assertEqual(c.recv(1), b"")  # nobody told it to ask: that is crl_refresh
-            self.assertLess(time.monotonic() - began, 3)
             self.assertEqual(counter("proxy", "identity_closed"), closed + 1)
         self.assertEqual(ask(), (403, "cert_revoked"))
         self.assertEqual(self.source()["serials"], 1)
         self.good(pem=True)
         self.assertEqual(ask()[0], 200)
-        self.assertEqual(ctl("status")["reloads"], reloads)
+        self.assertEqual(ctl("status")["reloads"], reloads + 1)
         log_has("error.log", f"INFO crl.taken url={self.url} lists=1 serials=1 next_update=20")
         log_has("error.log", "INFO crl.used gen=\\d+ adopted_us=\\d+ effect_us=\\d+")
 
     def test_a_request_in_flight_ends_as_it_began(self):
+        one = '{ path = "/protected"; upstream = "plain"; client_cert = { mode = "require"; }; }'
+        reconfigure(lambda t: t.replace(one, one.replace('"require";', '"require"; trust = [ "listed" ];')))
         self.good()
         with connect(HOST, context("good")) as c:
-            c.sendall(b"PUT /listed/upload/in-flight HTTP/1.1\r\nHost: api.gw.example\r\nContent-Length: 4\r\n\r\nab")
-            time.sleep(0.3)
+            until(lambda: requests() == 0)
+            c.sendall(b"PUT /protected/upload/in-flight HTTP/1.1\r\nHost: api.gw.example\r\nContent-Length: 4\r\n\r\nab")
+            until(lambda: requests() == 1)
             self.good("good")
             c.sendall(b"cd")
-            self.assertNotEqual(Reader(c).response().status, 403)
+            self.assertIn(Reader(c).response().status, (201, 204))
+            self.assertEqual(c.recv(1), b"")
         self.assertEqual(ask(), (403, "cert_revoked"))
 
     def test_not_modified(self):
@@ -303,33 +312,50 @@ class Lists(Case):
         body = tlv(0x30, tbs + algorithm + tlv(3, b"\0" + key.sign(tbs, ec.ECDSA(hashes.SHA256()))))
         self.assertGreater(len(body), 1 << 24)
         self.refused(body, "larger than trust.crl_max", "too_large")
-        self.use("large", 'crl_max = "64m"; crl_timeout = "20s";')
+        self.use("large", 'crl_max = "64m"; crl_timeout = "120s";')
         self.server.say[self.path] = body
         ctl("crls", "fetch")
         slowest = 0
-        while self.source()["state"] == "none":
+
+        def there():
+            nonlocal slowest
             began = time.monotonic()
             self.assertEqual(get("/health", HOST).status, 200)
-            ctl("status")
             slowest = max(slowest, time.monotonic() - began)
+            return self.source()["state"] != "none"
+
+        until(there, 120, 0)
         print(f"{len(body) >> 20} MB, the slowest answer meanwhile {slowest:.2f} s ... ", end="")
         self.assertEqual(self.source()["serials"], 500000)
-        until(lambda: ask()[0] == 200, 5)
+        until(lambda: ask()[0] == 200)
 
     def test_slow(self):
         self.good("good")
-        self.server.say[self.path] = lambda h: time.sleep(5)
+        came, go = threading.Event(), threading.Event()
+
+        def slow(_):
+            came.set()
+            go.wait(WAIT)
+
+        self.server.say[self.path] = slow
         ctl("crls", "fetch")
-        until(lambda: self.source()["next_try"] == "now", 2)
-        slowest = 0
-        for _ in range(20):  # nobody waits for it
-            began = time.monotonic()
+        self.assertTrue(came.wait(WAIT))
+        for _ in range(10):  # nobody waits for it
             ctl("status")
             self.assertEqual(ask(), (403, "cert_revoked"))
-            slowest = max(slowest, time.monotonic() - began)
-        self.assertLess(slowest, 0.5)
-        s = until(lambda: (s := self.source())["timeout"] and s, 5)
+        self.assertEqual(self.source()["next_try"], "now")
+        go.set()
+
+    def test_too_slow(self):
+        self.good("good")
+        reconfigure(lambda _: self.conf(self.before, 'crl_timeout = "1s";', "1h"))
+        go = threading.Event()
+        self.server.say[self.path] = lambda _: go.wait(WAIT) and None
+        s = self.fetched()
+        go.set()
+        self.assertGreaterEqual(s["timeout"], 1)
         self.assertIn("crl_timeout", s["last_error"])
+        self.assertEqual(ask(), (403, "cert_revoked"))
 
     def test_nobody_there(self):
         self.good("good")
@@ -346,10 +372,11 @@ class Lists(Case):
     def test_the_end_of_a_list(self):
         for word, status in (("deny", (403, "revocation_stale")), ("allow", (200, None))):
             self.use(f"end-{word}", f'crl_expired = "{word}"; {LIMITS}')
-            self.good(end=3)
+            self.good(end=6)
             self.assertEqual(ask()[0], 200)
             self.server.say[self.path] = 503
-            until(lambda: self.source()["state"] == "expired", 6)
+            self.fetched()
+            until(lambda: self.source()["state"] == "expired")
             self.assertEqual(ask()[0], status[0])
             if status[1]:
                 self.assertEqual(ask(), status)
@@ -366,7 +393,7 @@ class Lists(Case):
         tls.say["/x.crl"] = crl(self.ca)
         try:
             reconfigure(lambda t: t.replace(self.url, f"https://127.0.0.1:{tls.port}/x.crl"))
-            s = until(lambda: (s := source("/x.crl"))["failures"] and s, 5)
+            s = until(lambda: (s := source("/x.crl"))["failures"] and s)
             self.assertIn("certificate", s["last_error"])
             self.assertEqual((s["state"], tls.asked), ("none", []))
         finally:
@@ -439,13 +466,13 @@ class Lists(Case):
         path = RUN + "/put-there.crl"
         with open(path, "wb") as f:
             f.write(crl(self.ca, ["good"]))
-        reconfigure(lambda t: t.replace(self.url, "file://" + path))
-        until(lambda: source("/put-there.crl")["state"] == "good", 3)
-        until(lambda: ask() == (403, "cert_revoked"), 3)
+        reconfigure(lambda t: t.replace(self.url, "file://" + path).replace('crl_refresh = "1h"', 'crl_refresh = "1s"'))
+        until(lambda: source("/put-there.crl")["state"] == "good")
+        until(lambda: ask() == (403, "cert_revoked"))
         with open(path + ".new", "wb") as f:
             f.write(crl(self.ca))
         os.rename(path + ".new", path)
-        until(lambda: ask()[0] == 200, 5)
+        until(lambda: ask()[0] == 200)
 
     def test_the_cache_has_it_after_a_restart(self):
         self.good("good")
@@ -520,10 +547,10 @@ class Points(Case):
                    f'    crl_url = [ "http://127.0.0.1:{server.port}/mid.crl" ]; crl_refresh = "1s"; }},\n')
             old = reconfigure(lambda t: t.replace("trust = (\n", "trust = (\n" + new, 1).replace('trust = [ "others" ]', 'trust = [ "points" ]'))
             ctx = context(RUN + "/p-leaf.crt")
-            until(lambda: get("/others/whoami", HOST, ctx).status == 200, 5)
+            until(lambda: get("/others/whoami", HOST, ctx).status == 200)
             self.assertEqual({c["url"].rsplit("/", 1)[1]: c["state"] for c in ctl("crls")["crls"]}, {"root.crl": "good", "mid.crl": "good"})
             server.say["/root.crl"] = crl((root, keys[0]), [mid.serial_number])
-            until(lambda: get("/others/whoami", HOST, ctx).reason() == "cert_revoked", 5)
+            until(lambda: get("/others/whoami", HOST, ctx).reason() == "cert_revoked")
         finally:
             if old:
                 reconfigure(lambda _: old)

@@ -11,7 +11,7 @@ import struct
 import time
 import unittest
 
-from lib import Case, Reader, connect, context, counter, get, restart, run
+from lib import WAIT, Case, Reader, connect, context, counter, get, restart, run, until
 
 DEV, PORTS = "eth0", range(61000, 61999)
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -52,10 +52,9 @@ class Tcp:
             own = bytes.fromhex(f.read().strip().replace(":", ""))
         self.eth = mac_of(ends[1]) + own + (b"\x86\xdd" if self.six else b"\x08\x00")
         self.seq, self.ack, self.acked, self.got, self.eof = random.randrange(1 << 32), 0, 0, b"", False
-        self.send(SYN, b"", b"\x02\x04\x05\xb4")
-        self.seq = self.seq + 1 & 0xFFFFFFFF
-        if not self.wait(lambda: self.ack):
+        if not self.repeated(SYN, b"", lambda: self.ack, b"\x02\x04\x05\xb4"):
             raise TimeoutError("the SYN was not answered")
+        self.seq = self.seq + 1 & 0xFFFFFFFF
         self.send(ACK)
 
     def ip(self, offset, more, body, proto=6):
@@ -105,7 +104,7 @@ class Tcp:
         if flags & RST:
             raise ConnectionResetError
         if flags & SYN:
-            self.ack = seq + 1 & 0xFFFFFFFF
+            self.ack = self.ack or seq + 1 & 0xFFFFFFFF
             return
         self.acked = ack
         if seq != self.ack:
@@ -121,7 +120,7 @@ class Tcp:
     def send_ack(self):
         self.put([self.ip(0, 0, self.segment(ACK))])
 
-    def wait(self, what, seconds=5.0):
+    def wait(self, what, seconds=WAIT):
         """True when it came to pass."""
         end = time.monotonic() + seconds
         while not what():
@@ -132,11 +131,19 @@ class Tcp:
                 return bool(what())
         return True
 
-    def sendall(self, data, seconds=5.0):
-        """True when it was acknowledged; else it may be sent again."""
-        self.send(ACK | PSH, data)
+    def repeated(self, flags, data, done, options=b""):
+        """Sends it, every two seconds again: a device that nobody reads for a while loses packets."""
+        end = time.monotonic() + WAIT
+        while time.monotonic() < end:
+            self.send(flags, data, options)
+            if self.wait(done, 2):
+                return True
+        return False
+
+    def sendall(self, data):
+        """True when it was acknowledged."""
         end = self.seq + len(data) & 0xFFFFFFFF
-        if not self.wait(lambda: self.acked == end, seconds):
+        if not self.repeated(ACK | PSH, data, lambda: self.acked == end):
             return False
         self.seq = end
         return True
@@ -208,7 +215,7 @@ class Fragments(Case):
         super().setUp()
         self.open = []
         get("/health")  # so that the kernel knows its neighbour
-        with socket.create_connection((V6[1], 443), 5):
+        with socket.create_connection((V6[1], 443), WAIT):
             pass
 
     def tearDown(self):
@@ -238,7 +245,8 @@ class Off(Fragments):
                 hello = b"\x16\x03\x01\x02\x00" + b"\x01" * 512
                 n = t.send(ACK | PSH, hello)
                 self.assertGreater(n, 2)
-                self.assertFalse(t.wait(lambda: t.acked == t.seq + len(hello) & 0xFFFFFFFF, 0.7))
+                until(lambda: counter("net", "ip_fragments_dropped") - dropped >= n)
+                self.assertFalse(t.wait(lambda: t.acked == t.seq + len(hello) & 0xFFFFFFFF, 0.5))
                 self.assertEqual(counter("net", "ip_fragments_dropped") - dropped, n)
                 self.assertEqual(counter("net", "IpReasmReqds"), asked)
                 t.cut = 0  # the same bytes in one piece: the connection has not suffered
@@ -288,7 +296,8 @@ class On(Fragments):
                 end = t.seq + len(hello) & 0xFFFFFFFF
                 first, second, third = t.parts(segment, 200)
                 t.put([first, third, t.ip(192, 1, segment[192:400]), second])
-                self.assertFalse(t.wait(lambda: t.acked == end, 0.7))
+                until(lambda: counter("net", "IpExtReasmOverlaps") - overlaps >= 1)
+                self.assertFalse(t.wait(lambda: t.acked == end, 0.5))
                 self.assertEqual(counter("net", "IpExtReasmOverlaps") - overlaps, 1)
                 t.cut = 200  # a new packet
                 self.assertTrue(t.sendall(hello))

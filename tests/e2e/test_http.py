@@ -5,7 +5,7 @@ import re
 import time
 import unittest
 
-from lib import Case, Reader, connect, context, get, log_has, raw
+from lib import Case, Reader, connect, context, counter, get, log_has, raw, timeouts
 
 
 def first_line(extra="", line="GET /health HTTP/1.1", host="Host: gw.example\r\n"):
@@ -102,24 +102,31 @@ class Limits(Case):
         self.assertEqual(r.status, 413)
 
     def test_slow_head(self):
-        with connect() as s:
-            s.sendall(b"GET /health HTTP/1.1\r\nHost:")
+        late = counter("proxy", "timeout_header")
+        with timeouts(header=2), connect() as s:
             begin = time.monotonic()
+            s.sendall(b"GET /health HTTP/1.1\r\nHost:")
             self.assertEqual(Reader(s).response().status, 408)
-            self.assertLess(time.monotonic() - begin, 6)
+            self.assertGreater(time.monotonic() - begin, 1.9)
+        self.assertEqual(counter("proxy", "timeout_header"), late + 1)
 
     def test_slow_body(self):
-        with connect() as s:
+        late = counter("proxy", "timeout_body")
+        with timeouts(body=2), connect() as s:
             s.sendall(first_line("Content-Length: 10\r\n", "PUT /upload/slow HTTP/1.1") + b"abc")
             self.assertEqual(Reader(s).response().status, 408)
+        self.assertEqual(counter("proxy", "timeout_body"), late + 1)
 
     def test_idle_connection_is_closed_in_silence(self):
-        with connect() as s:
+        closed = counter("proxy", "timeout_keepalive")
+        with timeouts(keepalive=3), connect() as s:
+            begin = time.monotonic()
             s.sendall(first_line())
             r = Reader(s)
             self.assertEqual(r.response().status, 200)
-            s.settimeout(15)
             self.assertEqual(s.recv(10), b"")
+            self.assertGreater(time.monotonic() - begin, 2.9)
+        self.assertEqual(counter("proxy", "timeout_keepalive"), closed + 1)
 
     def test_reference_is_found_in_the_log(self):
         r = get("/protected/x")

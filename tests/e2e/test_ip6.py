@@ -6,13 +6,13 @@ import ssl
 import socket
 import unittest
 
-from lib import PKI, RUN, TOP, Case, Reader, context, log_has, run
+from lib import PKI, RUN, TOP, WAIT, Case, Reader, context, log_has, run
 
 GATEWAY6 = ("fd00:77::1", 443)
 
 
 def get6(path, host="gw.example", ctx=None, fields=()):
-    s = socket.create_connection(GATEWAY6, timeout=10)
+    s = socket.create_connection(GATEWAY6, timeout=WAIT)
     with (ctx or context()).wrap_socket(s, server_hostname=host) as t:
         t.sendall("\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *fields, "", ""]).encode())
         return Reader(t).response()
@@ -42,9 +42,9 @@ class Six(Case):
 
     def test_closed_port(self):
         with self.assertRaises(ConnectionRefusedError):
-            socket.create_connection(("fd00:77::1", 4444), timeout=5)
+            socket.create_connection(("fd00:77::1", 4444), timeout=WAIT)
         with self.assertRaises(ConnectionRefusedError):
-            socket.create_connection(("10.77.0.1", 4444), timeout=5)
+            socket.create_connection(("10.77.0.1", 4444), timeout=WAIT)
 
     def test_bulk_over_a_lossy_link(self):
         data = os.urandom(20 << 20)
@@ -52,7 +52,7 @@ class Six(Case):
             f.write(data)
         run("bash", "-c", f". {TOP}/deploy/demo/net.sh; net_loss 1")
         try:
-            done = run("curl", "-sS", "-m", "60", "--cacert", PKI + "/root.crt", "--resolve",
+            done = run("curl", "-sS", "-m", "300", "--cacert", PKI + "/root.crt", "--resolve",
                        "gw.example:443:[fd00:77::1]", "-o", RUN + "/20m.out", "https://gw.example/tls/20m.bin")
             self.assertEqual(done.returncode, 0)
         finally:

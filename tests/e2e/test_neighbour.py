@@ -31,7 +31,7 @@ class NextHop(Case):
 
     def moves(self, address, to):
         h, total, worst, moved, timeouts = hashlib.sha256(), 0, 0.0, False, counter("tcp", "TcpExtTCPTimeouts")
-        with subprocess.Popen(("curl", "-s", "-S", "-m", "60", "--limit-rate", "12M", "--cacert", PKI + "/root.crt",
+        with subprocess.Popen(("curl", "-s", "-S", "-m", "300", "--limit-rate", "12M", "--cacert", PKI + "/root.crt",
                                "--resolve", f"gw.example:443:{address}", "https://gw.example/next.bin"),
                               stdout=subprocess.PIPE) as p:
             last = time.monotonic()

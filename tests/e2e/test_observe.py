@@ -1,15 +1,15 @@
 """Looking in while traffic flows: connections one by one."""
 
 import json
+import os
 import re
 import signal
 import socket
 import ssl
 import subprocess
-import time
 import unittest
 
-from lib import BUILD, GATEWAY, PKI, RUN, ctl, run
+from lib import BUILD, PKI, RUN, WAIT, ctl, get, run, tcp, until
 
 
 def held(n):
@@ -17,7 +17,7 @@ def held(n):
     context = ssl.create_default_context(cafile=PKI + "/root.crt")
     out = []
     for _ in range(n):
-        s = context.wrap_socket(socket.create_connection(GATEWAY, 5), server_hostname="gw.example")
+        s = context.wrap_socket(tcp(), server_hostname="gw.example")
         out.append(s)
     return out
 
@@ -60,32 +60,45 @@ class Connections(unittest.TestCase):
 
 
 class Capture(unittest.TestCase):
-    def capture(self, *args):
-        """Packets while one request is made, as tcpdump reads them back."""
+    def capture(self, *args, until_it_has=None):
+        """Packets while requests are made, until one of the kind is there or it ends by itself; as tcpdump reads them."""
         path = RUN + "/capture.pcapng"
-        p = subprocess.Popen([BUILD + "/control/sallyctl", "-s", RUN + "/control.sock", "capture", path, *args],
-                             stderr=subprocess.PIPE, text=True)
-        time.sleep(0.5)
-        for s in held(1):
-            s.close()
-        time.sleep(0.5)
-        if p.poll() is None:
-            p.send_signal(signal.SIGINT)
-        said = p.communicate(timeout=10)[1]
+        if os.path.exists(path):
+            os.unlink(path)
+        with subprocess.Popen([BUILD + "/control/sallyctl", "-s", RUN + "/control.sock", "capture", path, *args],
+                              stderr=subprocess.PIPE, text=True) as p:
+
+            def has():
+                return re.search(until_it_has, run("tcpdump", "-nr", path, "--number", ok=False).stdout)
+
+            def asked():
+                self.assertEqual(get("/main.html").status, 200)
+                return has()
+
+            try:
+                until(lambda: os.path.exists(path) and os.path.getsize(path))  # it has begun
+                if until_it_has:
+                    until(asked)
+                    p.send_signal(signal.SIGINT)
+                else:
+                    get("/main.html")
+                said = p.communicate(timeout=WAIT)[1]
+            finally:
+                p.kill()
         self.assertEqual(p.returncode, 0, said)
         self.assertIn(" 0 lost", said)
         return run("tcpdump", "-nr", path, "--number").stdout
 
     def test_both_ways(self):
-        out = self.capture("tcp=443")
-        self.assertIn("> 10.77.0.1.443: Flags [S]", out)
-        self.assertRegex(out, r"10\.77\.0\.1\.443 > 10\.77\.0\.100\.\d+: Flags \[S\.\]")
+        self.capture("tcp=443", until_it_has=r"> 10\.77\.0\.1\.443: Flags \[S\](.|\n)*"
+                                             r"10\.77\.0\.1\.443 > 10\.77\.0\.100\.\d+: Flags \[S\.\]")
 
     def test_a_count_ends_it(self):
         self.assertEqual(len(re.findall(r"(?m)^ +\d+ ", self.capture("host=10.77.0.100", "3"))), 3)
 
     def test_a_filter_filters(self):
-        self.assertNotIn("Flags", self.capture("host=10.99.0.0/16"))
+        """Both are there, the client and the backend."""
+        self.assertNotIn("10.77.0.100", self.capture("host=10.77.0.11", until_it_has=r"10\.77\.0\.11.*Flags"))
 
     def test_one_at_a_time(self):
         self.assertTrue(ctl("capture-begin")["ok"])
@@ -98,7 +111,7 @@ class Telemetry(unittest.TestCase):
     def ask(self, what):
         path = f"/var/run/dpdk/sallyport-{ctl('status')['pid']}/dpdk_telemetry.v2"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-            s.settimeout(5)
+            s.settimeout(WAIT)
             s.connect(path)
             s.recv(65536)
             s.send(what.encode())

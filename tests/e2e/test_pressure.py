@@ -10,7 +10,7 @@ import termios
 import time
 import unittest
 
-from lib import GATEWAY, RUN, Case, Reader, connect, context, counter, ctl, until
+from lib import GATEWAY, RUN, WAIT, Case, Reader, connect, context, counter, ctl, get, until
 
 SIZE = 24 * 1024 * 1024
 PAIR_MAX = 3 * 1024 * 1024  # what one client and its backend may have queued, both ways
@@ -47,7 +47,7 @@ class SlowClient(Case):
     def open(self):
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-        s.settimeout(20)
+        s.settimeout(WAIT)
         s.connect(GATEWAY)
         return context().wrap_socket(s, server_hostname="gw.example")
 
@@ -88,7 +88,7 @@ class SlowClient(Case):
 
 
 class LateBackend(Case):
-    """A backend that does not read for a second, and a client whose last packet came long before it does."""
+    """A backend that does not read yet, and a client whose last packet came long before it does."""
 
     def send(self, body):
         """The response, and whether all of the body was with the appliance, and not yet with the backend, when
@@ -96,7 +96,7 @@ class LateBackend(Case):
         with connect("odd.example", context(verify=False)) as s:
             s.sendall(f"POST /odd/late HTTP/1.1\r\nHost: odd.example\r\nContent-Length: {len(body)}\r\n\r\n".encode())
             s.setblocking(False)
-            sent, end = 0, time.monotonic() + 0.8
+            sent, end = 0, time.monotonic() + 2
             while (sent < len(body) or unacknowledged(s)) and time.monotonic() < end:
                 try:
                     sent += s.send(body[sent:sent + 16000])
@@ -104,7 +104,8 @@ class LateBackend(Case):
                     time.sleep(0.01)
             there = sent == len(body) and not unacknowledged(s)
             waits = any(b["send_q_b"] for b in conns(s.getsockname()[1])[1])
-            s.settimeout(5)
+            self.assertEqual(get("/odd/go", "odd.example", context(verify=False)).status, 200)
+            s.settimeout(WAIT)
             while sent < len(body):
                 sent += s.send(body[sent:])
             return Reader(s).response("POST"), there and waits

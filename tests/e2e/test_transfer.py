@@ -8,7 +8,7 @@ import unittest
 from lib import PKI, RUN, TOP, Case, counter, run
 
 SIZE = 100 * 1024 * 1024
-CURL = ("curl", "-s", "-S", "-m", "240", "--cacert", PKI + "/root.crt", "--resolve", "gw.example:443:10.77.0.1",
+CURL = ("curl", "-s", "-S", "-m", "600", "--cacert", PKI + "/root.crt", "--resolve", "gw.example:443:10.77.0.1",
         "--cert", PKI + "/good.crt", "--key", PKI + "/good.key")
 
 

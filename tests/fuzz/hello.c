@@ -1,7 +1,7 @@
-/* Target: hello_parse, the first bytes of a TLS connection: whole, cut, and spread over other records. */
-#include "tls/hello.h"
+/* Target: hello_parse and ja4_of, the first bytes of a TLS connection: whole, cut, and spread over other records. */
 #include "base/bytes.h"
 #include "fuzz/fuzz.h"
+#include "tls/ja4.h"
 
 #include <string.h>
 
@@ -29,6 +29,18 @@ static void check_same(const struct hello *a, const struct hello *b)
     FUZZ_MUST(a->has_alpn == b->has_alpn && a->has_ticket == b->has_ticket);
     FUZZ_MUST(span_eq(a->suites, b->suites) && span_eq(a->sigalgs, b->sigalgs));
     FUZZ_MUST(span_eq(a->groups, b->groups) && span_eq(a->alpn, b->alpn));
+    FUZZ_MUST(span_eq(a->versions, b->versions) && span_eq(a->extensions, b->extensions));
+}
+
+static void check_ja4(const struct hello *h)
+{
+    char text[JA4_B + 1];
+    struct sb s = sb_of(text, sizeof(text));
+    struct ja4 j;
+
+    ja4_of(h, &j);
+    ja4_text(&s, &j);
+    FUZZ_MUST(s.len == JA4_B && !s.cut);
 }
 
 /* `scratch` has the message of a hello that was taken: in other records it is the same. */
@@ -64,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)hello_takes_rsa(&h);
         (void)hello_takes_ecdsa(&h, 23);
         (void)hello_takes_ed25519(&h);
+        check_ja4(&h);
         check_records(scratch, &h, span_of(data, size));
     }
     return 0;

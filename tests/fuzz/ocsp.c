@@ -4,24 +4,8 @@
  * mutations get past them.
  */
 #include "crypto/ocsp.h"
-#include "crypto/sig.h"
+#include "fuzz/fake_sig.h"
 #include "fuzz/fuzz.h"
-
-static bool all_valid;
-
-/* Instead of crypto/sig.c's: no fuzzer ever finds a signature. */
-enum sig_result sig_check(const struct cert *signer, const struct sig_input *in, struct memo *memo)
-{
-    (void)signer, (void)in, (void)memo;
-    return all_valid ? SIG_VALID : SIG_INVALID;
-}
-
-enum sig_result sig_check_cert(const struct cert *signer, const struct cert *subject,
-                               struct memo *memo)
-{
-    (void)signer, (void)subject, (void)memo;
-    return all_valid ? SIG_VALID : SIG_INVALID;
-}
 
 /* These are the true ones: certID has to match. */
 #include <wolfssl/options.h>
@@ -65,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rules.now_s = (int64_t)((uint64_t)rules.now_s << 8 | data[i]);
     if (rules.now_s < 0 || rules.now_s > INT64_MAX / 2)
         return 0;
-    all_valid = rules.now_s & 1;
+    fake_sig_valid = rules.now_s & 1;
     data += 8;
     size -= 8;
     if (!take_cert(&data, &size, &cert) || !take_cert(&data, &size, &issuer))
@@ -75,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_MUST(n <= sizeof(out));
     rules.nonce = span_of(data, size & 15);
     if (IS_OK(ocsp_judge(span_of(data, size), &cert, &issuer, &rules, &a, &why))) {
-        FUZZ_MUST(all_valid && a.status <= OCSP_UNKNOWN);
+        FUZZ_MUST(fake_sig_valid && a.status <= OCSP_UNKNOWN);
         FUZZ_MUST(rules.now_s <= a.until_s + OCSP_SKEW_S && a.this_s <= rules.now_s + OCSP_SKEW_S);
     } else {
         FUZZ_MUST(why && *why && a.status == OCSP_UNKNOWN && !a.nonce_seen);

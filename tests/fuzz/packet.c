@@ -14,6 +14,7 @@
  * What must hold at the end: connections closed and time gone by, all buffers are back.
  */
 #include "base/bytes.h"
+#include "core/icmp.h"
 #include "fuzz/fuzz.h"
 #include "net/l3.h"
 #include "tcp/seq.h"
@@ -125,14 +126,7 @@ static void to_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 
 static void to_tcp_icmp(void *ctx, const struct l3_icmp_error *e)
 {
-    struct tcp_tuple t;
-
-    memset(&t, 0, sizeof(t));
-    t.laddr = e->src;
-    t.raddr = e->dst;
-    t.lport = e->sport;
-    t.rport = e->dport;
-    tcp_icmp_error(((struct world *)ctx)->tcp, &t, e->seq, (enum tcp_icmp)e->what, e->mtu);
+    core_icmp_error(((const struct world *)ctx)->tcp, e);
 }
 
 static void from_tcp(void *ctx, struct nbuf *m, const struct tcp_tx *tx)

@@ -9,7 +9,7 @@ seconds=${1:-60}
 shift || true
 cd "$top"
 [ -e build-fuzz/build.ninja ] || CC=clang-14 meson setup build-fuzz -Dfuzz=true -Dsanitize=address > /dev/null
-[ $# -gt 0 ] || set -- body cert cfg crl hello http list logfmt msg packet path reasm
+[ $# -gt 0 ] || set -- body cert cfg crl hello http list logfmt msg ocsp packet path reasm
 ninja -C build-fuzz "${@/#/tests/fuzz/fuzz_}" > build-fuzz/build.log 2>&1 || { tail -n 30 build-fuzz/build.log; exit 1; }
 mkdir -p build-fuzz/found
 export LSAN_OPTIONS=suppressions=$top/tests/lsan.supp

@@ -106,7 +106,7 @@ static inline void turn(struct fix *f)
 /* Until no request is under way and all that came is used. */
 static inline void settle(struct fix *f)
 {
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 30000; i++) {
         turn(f);
         if (i > 5 && fetch_count(f->ctl->fetch) == 0 && !f->ctl->crls->dirty)
             return;

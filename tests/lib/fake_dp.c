@@ -63,12 +63,15 @@ res dp_publish(struct dp *dp, struct snap *next, uint32_t timeout_ms, struct sna
 {
     (void)dp;
     (void)timeout_ms;
-    if (fake_dp.publish != RES_OK)
+    if (fake_dp.publish != RES_OK && fake_dp.publish != RES_TIMEOUT)
         return (res){fake_dp.publish};
     *old = fake_dp.now;
-    *took_ns = 123000;
     fake_dp.now = next;
     fake_dp.published++;
+    if (fake_dp.publish == RES_TIMEOUT)
+        return ERR(TIMEOUT);
+    fake_dp.gen = next->gen;
+    *took_ns = 123000;
     if (fake_dp.chatty) {
         (void)fake_dp_event(0, "fake.adopted");
         (void)fake_dp_request(0, "GET /fake HTTP/1.1", "fake", 200);
@@ -133,8 +136,8 @@ void dp_status(const struct dp *dp, unsigned core, struct dp_status *out)
 {
     (void)dp;
     *out = (struct dp_status){.running = true,
-                              .gen = fake_dp.now ? fake_dp.now->gen : 0,
-                              .effect_gen = fake_dp.now ? fake_dp.now->gen : 0,
+                              .gen = fake_dp.gen,
+                              .effect_gen = fake_dp.gen,
                               .effect_us = 456,
                               .turns = 1000,
                               .idle_turns = 900,

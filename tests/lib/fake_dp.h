@@ -19,6 +19,7 @@ extern struct fake_dp {
     /* What was done to it. */
     struct dp_config cfg;
     struct snap *now;
+    uint64_t gen; /* that the cores work by: after TIMEOUT it is still the one before */
     uint32_t started, published, stopped, freed, deadline_ms;
 } fake_dp;
 

@@ -19,8 +19,7 @@ struct tmp {
 
 static inline void tmp_begin(struct tmp *t)
 {
-    memset(t, 0, sizeof(*t));
-    strcpy(t->dir, "/tmp/sallyport-test-XXXXXX");
+    *t = (struct tmp){.dir = "/tmp/sallyport-test-XXXXXX"};
     if (!mkdtemp(t->dir))
         abort();
 }

@@ -1,6 +1,7 @@
 #include "sim/cores.h"
 
 #include "base/must.h"
+#include "core/icmp.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -39,28 +40,31 @@ static void env_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const s
                       bool answer)
 {
     struct cores_core *c = (struct cores_core *)ctx;
-    struct handoff_news item = {*ip, *mac, port, answer ? HANDOFF_ANSWER : HANDOFF_CLAIM};
 
-    handoff_tell(&c->host->handoff, c->id, &item);
+    handoff_tell_heard(&c->host->handoff, c->id, port, ip, mac, answer);
 }
 
 static void env_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
 {
     struct cores_core *c = (struct cores_core *)ctx;
-    struct handoff_news item = {.ip = *ip, .port = port, .what = HANDOFF_CONFLICT};
 
     c->gave++;
-    handoff_tell(&c->host->handoff, c->id, &item);
+    handoff_tell_conflict(&c->host->handoff, c->id, port, ip);
 }
 
-static void on_news(void *ctx, const struct handoff_news *n)
+static void on_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+                     bool answer)
 {
     struct cores_core *c = (struct cores_core *)ctx;
 
-    if (n->what == HANDOFF_CONFLICT)
-        (void)l3_conflict(c->l3, n->port, &n->ip, c->now_ns);
-    else
-        l3_heard(c->l3, n->port, &n->ip, &n->mac, n->what == HANDOFF_ANSWER, c->now_ns);
+    l3_heard(c->l3, port, ip, mac, answer, c->now_ns);
+}
+
+static void on_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
+{
+    struct cores_core *c = (struct cores_core *)ctx;
+
+    (void)l3_conflict(c->l3, port, ip, c->now_ns);
 }
 
 static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
@@ -84,18 +88,7 @@ static void env_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 
 static void env_icmp(void *ctx, const struct l3_icmp_error *e)
 {
-    struct tcp_tuple t;
-
-    memset(&t, 0, sizeof(t));
-    t.laddr = e->src;
-    t.raddr = e->dst;
-    t.lport = e->sport;
-    t.rport = e->dport;
-    tcp_icmp_error(((struct cores_core *)ctx)->tcp, &t, e->seq,
-                   e->what == L3_ICMP_TOO_BIG ? TCP_ICMP_TOO_BIG
-                   : e->what == L3_ICMP_HARD  ? TCP_ICMP_UNREACH_HARD
-                                              : TCP_ICMP_UNREACH_SOFT,
-                   e->mtu);
+    core_icmp_error(((const struct cores_core *)ctx)->tcp, e);
 }
 
 static void env_output(void *ctx, struct nbuf *m, const struct tcp_tx *tx)
@@ -167,7 +160,7 @@ void cores_received(struct cores_core *c, struct span f, const struct cores_wire
 
 static uint32_t turn(struct cores_core *c, uint64_t now_ns)
 {
-    const struct handoff_sink sink = {c, on_packet, on_news};
+    const struct handoff_sink sink = {c, on_packet, on_heard, on_conflict};
     uint32_t n;
 
     c->now_ns = now_ns;

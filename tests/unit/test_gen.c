@@ -55,6 +55,40 @@ static struct gen *make(struct fix *f, const char *own, const struct gen *before
     return g;
 }
 
+#define ONE_LOCATION                                                                        \
+    "listeners = ( { address = \"10.77.0.1:443\"; default_host = \"a.example\"; } );\n"     \
+    "hosts = ( { name = \"a.example\"; identities = \"gw\"; locations = ( { path = \"/\"; " \
+    "upstream "                                                                             \
+    "= \"web\"; "
+
+/* What costs something in each handshake is made where something asks for it, and only there. */
+static void ja4_is_made_where_it_is_asked_for(void)
+{
+    static const struct {
+        const char *own;
+        bool want;
+    } rows[] = {
+        {"access_log = { path = \"a.log\"; format = \"%h %{tls_group}x\"; };", false},
+        {"access_log = { path = \"a.log\"; format = \"%h %{ja4}x\"; };", true},
+        {ONE_LOCATION "request_headers = ( { name = \"X\"; value = \"%{HTTPS}s\"; } ); } ); } );",
+         false},
+        {ONE_LOCATION "request_headers = ( { name = \"X\"; value = \"a %{ja4}s\"; } ); } ); } );",
+         true},
+        {ONE_LOCATION "rules = ( { var = \"ja4\"; is_not = \"t\"; } ); } ); } );", true},
+    };
+    struct fix f;
+
+    begin(&f);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gen *g = make(&f, rows[i].own, NULL);
+
+        T_NEED(g != NULL);
+        T_ROW_EQ(rows[i].own, g->snap.ja4, rows[i].want);
+        gen_free(g, f.slots);
+    }
+    end(&f);
+}
+
 static void scalars_are_carried_over(void)
 {
     struct fix f;
@@ -383,12 +417,12 @@ static void too_many_members_are_refused(void)
     end(&f);
 }
 
-#define TESTS(X)                                                                       \
-    X(scalars_are_carried_over)                                                        \
-    X(hosts_and_locations)                                                             \
-    X(equal_policies_have_equal_ids)                                                   \
-    X(upstreams_and_members) X(what_is_equal_is_shared_with_the_generation_before)     \
-        X(bad_files_are_all_said) X(a_bad_set_that_nothing_uses_is_said)               \
-            X(settings_that_tls_refuses_are_said) X(identities_know_what_they_are_for) \
-                X(files_of_a_configuration_with_mistakes_are_read) X(too_many_members_are_refused)
+#define TESTS(X)                                                                                 \
+    X(scalars_are_carried_over)                                                                  \
+    X(ja4_is_made_where_it_is_asked_for) X(hosts_and_locations) X(equal_policies_have_equal_ids) \
+        X(upstreams_and_members) X(what_is_equal_is_shared_with_the_generation_before)           \
+            X(bad_files_are_all_said) X(a_bad_set_that_nothing_uses_is_said)                     \
+                X(settings_that_tls_refuses_are_said) X(identities_know_what_they_are_for)       \
+                    X(files_of_a_configuration_with_mistakes_are_read)                           \
+                        X(too_many_members_are_refused)
 T_MAIN("gen", TESTS)

@@ -20,14 +20,29 @@ static void on_packet(void *ctx, struct nbuf *m, uint8_t port, bool send)
     nbuf_put_chain(m);
 }
 
-static void on_news(void *ctx, const struct handoff_news *item)
+static void on_heard(void *ctx, uint8_t port, const struct ip_addr *ip, const struct mac *mac,
+                     bool answer)
 {
     (void)ctx;
     w.news++;
-    w.last = item->what;
+    w.last = answer ? NEWS_ANSWER : NEWS_CLAIM;
+    T_EQ(port, 3);
+    T_EQ(ip->b[15], 9);
+    T_EQ(mac->b[5], 8);
 }
 
-static const struct handoff_sink sink = {NULL, on_packet, on_news};
+static void on_conflict(void *ctx, uint8_t port, const struct ip_addr *ip)
+{
+    (void)ctx;
+    w.news++;
+    w.last = NEWS_CONFLICT;
+    T_EQ(port, 3);
+    T_EQ(ip->b[15], 9);
+}
+
+static const struct handoff_sink sink = {NULL, on_packet, on_heard, on_conflict};
+static const struct ip_addr neighbour = {{[15] = 9}};
+static const struct mac neighbour_mac = {{[5] = 8}};
 
 static void begin(void)
 {
@@ -82,19 +97,30 @@ static void a_full_ring_loses_the_newest(void)
 
 static void news_go_to_all_others(void)
 {
-    struct handoff_news item = {.what = HANDOFF_CONFLICT};
-
     begin();
-    handoff_tell(&w.h, 1, &item);
+    handoff_tell_conflict(&w.h, 1, 3, &neighbour);
     T_EQ(handoff_poll(&w.h, 0, &sink) + handoff_poll(&w.h, 1, &sink), 0);
     T_EQ(w.news, 1);
     (void)handoff_poll(&w.h, 2, &sink);
     T_EQ(w.news, 2);
-    T_EQ(w.last, HANDOFF_CONFLICT);
+    T_EQ(w.last, NEWS_CONFLICT);
     for (uint32_t i = 0; i < 1000; i++)
-        handoff_tell(&w.h, 1, &item);
+        handoff_tell_conflict(&w.h, 1, 3, &neighbour);
     (void)handoff_poll(&w.h, 0, &sink);
     T_EQ(w.news, 2 + PER_TURN); /* of a flood, some each turn */
+    end();
+}
+
+static void what_was_heard_is_told_as_it_was_heard(void)
+{
+    begin();
+    handoff_tell_heard(&w.h, 1, 3, &neighbour, &neighbour_mac, true);
+    (void)handoff_poll(&w.h, 0, &sink);
+    T_EQ(w.last, NEWS_ANSWER);
+    handoff_tell_heard(&w.h, 1, 3, &neighbour, &neighbour_mac, false);
+    (void)handoff_poll(&w.h, 0, &sink);
+    T_EQ(w.last, NEWS_CLAIM);
+    T_EQ(w.news, 2);
     end();
 }
 
@@ -111,7 +137,7 @@ static void one_core_keeps_all(void)
     T_OK(!handoff_owner(&w.h, 0, m, &owner, &hash));
     T_EQ(owner, 0);
     nbuf_put(m);
-    handoff_tell(&w.h, 0, &(struct handoff_news){.what = HANDOFF_CLAIM});
+    handoff_tell_heard(&w.h, 0, 3, &neighbour, &neighbour_mac, false);
     T_EQ(handoff_poll(&w.h, 0, &sink), 0);
     end();
 }
@@ -155,5 +181,6 @@ static void a_flow_has_one_owner(void)
 #define TESTS(X)                              \
     X(what_is_given_is_had_by_whom_it_is_for) \
     X(a_full_ring_loses_the_newest)           \
-    X(news_go_to_all_others) X(one_core_keeps_all) X(a_flow_has_one_owner)
+    X(news_go_to_all_others)                  \
+    X(what_was_heard_is_told_as_it_was_heard) X(one_core_keeps_all) X(a_flow_has_one_owner)
 T_MAIN("handoff", TESTS)

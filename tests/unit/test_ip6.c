@@ -1,21 +1,16 @@
 /* IPv6 frames against the engine: neighbour discovery that nobody off the link can send, extension headers. */
 #include "base/bytes.h"
+#include "lib/l3_fix.h"
 #include "lib/t.h"
 #include "net/l3_internal.h"
 
-#define SEC 1000000000ULL
-
-static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}}, peer_mac = {{2, 0, 0, 0, 0, 2}};
 static const struct ip_addr us = {{0x20, 1, 0xd, 0xb8, [15] = 1}},
                             peer = {{0x20, 1, 0xd, 0xb8, [15] = 2}},
                             group = {{0xff, 2, [11] = 1, 0xff, 0, 0, 1}}, /* of our address */
     nodes = {{0xff, 2, [15] = 1}}, any = {{0}};
 
 static struct {
-    struct l3 *l3;
-    struct rng rng;
-    struct nbuf_pool pool;
-    uint64_t now;
+    struct l3_fix n;
     uint8_t out[16][200];
     uint32_t outs, segments, segment_len;
 } w;
@@ -39,28 +34,23 @@ static void on_tcp(void *ctx, struct nbuf *m, const struct l3_segment *s)
 
 static uint64_t count(enum l3_counter c)
 {
-    return l3_counters(w.l3)[c];
+    return l3_counters(w.n.l3)[c];
 }
 
 static void begin(void)
 {
-    struct l3_port port = {.mac = our_mac, .mtu = 1500, .address_count = 1};
-    struct l3_env env = {
-        .pool = &w.pool, .rng = &w.rng, .tx = tx, .tcp = on_tcp, .announces = true};
+    struct l3_port port = {.address_count = 1};
+    struct l3_env env = {.tx = tx, .tcp = on_tcp, .announces = true};
 
     memset(&w, 0, sizeof(w));
-    w.now = 100 * SEC;
-    w.pool.cap = 64;
-    rng_init_u64(&w.rng, 3);
     port.addresses[0] = (struct ip_prefix){us, 64};
-    T_NEED(IS_OK(l3_new(&env, &port, 1, w.now, &w.l3)));
-    l3_timers(w.l3, w.now);
+    l3_fix_begin(&w.n, &env, &port, 64);
+    l3_timers(w.n.l3, w.n.now);
 }
 
 static void end(void)
 {
-    l3_free(w.l3);
-    T_EQ(w.pool.out, 0);
+    l3_fix_end(&w.n);
 }
 
 /* Ethernet and IPv6 in front of `len` bytes; `next` is the first header behind IPv6's. */
@@ -68,7 +58,7 @@ static void in(const struct ip_addr *src, const struct ip_addr *dst, uint8_t nex
                const uint8_t *body, uint32_t len)
 {
     struct eth e = {.dst = our_mac, .src = peer_mac, .type = ETH_TYPE_IP6, .len = ETH_HDR_B};
-    struct nbuf *m = nbuf_get(&w.pool);
+    struct nbuf *m = nbuf_get(&w.n.pool);
     uint8_t *f;
 
     T_NEED(m != NULL);
@@ -78,7 +68,7 @@ static void in(const struct ip_addr *src, const struct ip_addr *dst, uint8_t nex
     eth_write(f, &e);
     ip6_write(f + ETH_HDR_B, src, dst, next, 0, (uint16_t)len, 0, hops);
     memcpy(f + ETH_HDR_B + IP6_HDR_B, body, len);
-    l3_input(w.l3, 0, m, w.now);
+    l3_input(w.n.l3, 0, m, w.n.now);
 }
 
 /* A solicitation (135) or an advertisement (136), with the peer's address at the end if `lla`. */
@@ -128,8 +118,8 @@ static void an_address_that_somebody_has_is_not_used(void)
     T_EQ(count(NET_CTR_ADDRESS_HELD), 1);
     nd(135, &peer, &group, 255, true);
     T_EQ(w.outs, 0);
-    for (uint64_t until = w.now + 72 * SEC; w.now < until; w.now += SEC / 10)
-        l3_timers(w.l3, w.now);
+    for (uint64_t until = w.n.now + 72 * SEC; w.n.now < until; w.n.now += SEC / 10)
+        l3_timers(w.n.l3, w.n.now);
     T_EQ(w.outs, 2); /* asked for again, and announced */
     T_EQ(w.out[0][ETH_HDR_B + IP6_HDR_B], 135);
     T_EQ(w.out[1][ETH_HDR_B + IP6_HDR_B], 136);
@@ -138,7 +128,7 @@ static void an_address_that_somebody_has_is_not_used(void)
     nd(136, &us, &nodes, 255, true); /* in use: told, but not given up */
     T_EQ(count(NET_CTR_ND_CONFLICT), 2);
     T_EQ(count(NET_CTR_ADDRESS_HELD), 1);
-    T_OK(l3_is_local(w.l3, &us));
+    T_OK(l3_is_local(w.n.l3, &us));
     end();
 }
 

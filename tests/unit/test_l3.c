@@ -1,19 +1,14 @@
 /* Frames in, frames out: ARP, IPv4, ICMP, neighbours, routes, in virtual time. */
 #include "base/bytes.h"
+#include "lib/l3_fix.h"
 #include "lib/t.h"
 #include "net/l3_internal.h"
 #include "net/neigh.h"
 
 #define FRAMES 64
-#define SEC    1000000000ULL
-
-static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}}, peer_mac = {{2, 0, 0, 0, 0, 2}};
 
 static struct {
-    struct l3 *l3;
-    struct rng rng;
-    struct nbuf_pool pool;
-    uint64_t now;
+    struct l3_fix n;
     struct {
         uint8_t b[1600];
         uint32_t len;
@@ -22,14 +17,6 @@ static struct {
     uint32_t segment_len;
     struct l3_icmp_error error;
 } w;
-
-static struct ip_addr ip(const char *text)
-{
-    struct ip_addr a;
-
-    T_NEED(IS_OK(ip_parse(span_str(text), &a)));
-    return a;
-}
 
 static void tx(void *ctx, uint8_t port, struct nbuf *m)
 {
@@ -63,28 +50,19 @@ static void on_error(void *ctx, const struct l3_icmp_error *e)
 
 static uint64_t count(enum l3_counter c)
 {
-    return l3_counters(w.l3)[c];
+    return l3_counters(w.n.l3)[c];
 }
 
 static void begin_vlan(uint16_t vlan)
 {
-    struct l3_port port = {.mac = our_mac, .mtu = 1500, .vlan = vlan, .address_count = 1};
-    struct l3_env env = {.pool = &w.pool,
-                         .rng = &w.rng,
-                         .tx = tx,
-                         .tcp = on_tcp,
-                         .icmp_error = on_error,
-                         .announces = true};
-    uint8_t seed[RNG_SEED_B] = {7};
+    struct l3_port port = {.vlan = vlan, .address_count = 1};
+    struct l3_env env = {.tx = tx, .tcp = on_tcp, .icmp_error = on_error, .announces = true};
 
     memset(&w, 0, sizeof(w));
-    w.now = 100 * SEC;
-    w.pool = (struct nbuf_pool){.cap = 4096};
-    rng_init(&w.rng, seed);
     port.addresses[0] = (struct ip_prefix){ip("10.0.0.1"), 96 + 24};
     port.gateway4 = ip("10.0.0.254");
-    T_NEED(IS_OK(l3_new(&env, &port, 1, w.now, &w.l3)));
-    l3_timers(w.l3, w.now);
+    l3_fix_begin(&w.n, &env, &port, 4096);
+    l3_timers(w.n.l3, w.n.now);
 }
 
 static void begin(void)
@@ -95,17 +73,16 @@ static void begin(void)
 
 static void end(void)
 {
-    l3_free(w.l3);
-    T_EQ(w.pool.out, 0);
+    l3_fix_end(&w.n);
 }
 
 static void in(const uint8_t *b, uint32_t len)
 {
-    struct nbuf *m = nbuf_get(&w.pool);
+    struct nbuf *m = nbuf_get(&w.n.pool);
 
     T_NEED(m != NULL);
     memcpy(nbuf_add(m, len), b, len);
-    l3_input(w.l3, 0, m, w.now);
+    l3_input(w.n.l3, 0, m, w.n.now);
 }
 
 static void arp(uint16_t op, struct mac sha, const char *spa, const char *tpa)
@@ -150,11 +127,11 @@ static uint32_t packet(uint8_t *f, uint8_t proto, const void *body, uint16_t len
 static void send_to(const char *dst)
 {
     struct ip_addr d = ip(dst), s = ip("10.0.0.1");
-    struct nbuf *m = nbuf_get(&w.pool);
+    struct nbuf *m = nbuf_get(&w.n.pool);
 
     T_NEED(m != NULL);
     memset(nbuf_add(m, 20), 0, 20);
-    l3_output(w.l3, m, &(struct l3_out){.src = s, .dst = d}, w.now);
+    l3_output(w.n.l3, m, &(struct l3_out){.src = s, .dst = d}, w.n.now);
 }
 
 static bool is_arp_request(uint32_t i, const char *target)
@@ -178,8 +155,8 @@ static void our_address_is_announced(void)
     begin_vlan(0);
     T_EQ(w.outs, 1); /* first it is asked whether somebody has it */
     T_OK(is_arp_request(0, "10.0.0.1") && memcmp(w.out[0].b + 28, nobody, 4) == 0);
-    w.now += SEC;
-    l3_timers(w.l3, w.now);
+    w.n.now += SEC;
+    l3_timers(w.n.l3, w.n.now);
     T_EQ(w.outs, 2);
     T_OK(is_arp_request(1, "10.0.0.1"));
     T_OK(memcmp(w.out[1].b + 28, w.out[1].b + 38, 4) == 0); /* sender and target: gratuitous */
@@ -188,8 +165,8 @@ static void our_address_is_announced(void)
 
 static void time_passes(uint64_t ns)
 {
-    for (uint64_t end = w.now + ns; w.now < end; w.now += SEC / 10)
-        l3_timers(w.l3, w.now);
+    for (uint64_t end = w.n.now + ns; w.n.now < end; w.n.now += SEC / 10)
+        l3_timers(w.n.l3, w.n.now);
 }
 
 static uint32_t probes(void)
@@ -212,7 +189,7 @@ static void an_address_that_somebody_has_is_not_used(void)
     uint16_t mtu;
 
     begin();
-    w.now += SEC / 2;
+    w.n.now += SEC / 2;
     arp(2, holder, "10.0.0.1", "0.0.0.0");
     T_EQ(count(NET_CTR_ADDRESS_HELD), 1);
     w.outs = 0;
@@ -220,8 +197,8 @@ static void an_address_that_somebody_has_is_not_used(void)
     T_EQ(w.outs, 0);
     in(f, packet(f, IP_PROTO_TCP, body, 24, 0, 0));
     T_EQ(w.segments, 0);
-    T_OK(!l3_is_local(w.l3, &w.l3->ports[0].addresses[0].addr));
-    T_OK(!l3_route(w.l3, &far, &src, &mtu));
+    T_OK(!l3_is_local(w.n.l3, &w.n.l3->ports[0].addresses[0].addr));
+    T_OK(!l3_route(w.n.l3, &far, &src, &mtu));
     for (; w.outs == 0 && held_s < 100; held_s++) /* neither announced nor asked for */
         time_passes(SEC);
     T_OK(held_s >= 59 && held_s <= 70);
@@ -231,7 +208,7 @@ static void an_address_that_somebody_has_is_not_used(void)
     time_passes(80 * SEC);
     T_EQ(probes(), 1);
     T_EQ(w.outs, 2); /* a question, no answer, an announcement */
-    T_OK(l3_route(w.l3, &far, &src, &mtu));
+    T_OK(l3_route(w.n.l3, &far, &src, &mtu));
     arp(1, peer_mac, "10.0.0.2", "10.0.0.1");
     T_EQ(w.outs, 3);
     T_EQ(count(NET_CTR_ADDRESS_HELD), 1);
@@ -251,7 +228,7 @@ static void an_address_in_use_is_defended(void)
     T_EQ(w.outs, 1);
     T_EQ(count(NET_CTR_ARP_CONFLICT), 100);
     T_EQ(count(NET_CTR_ADDRESS_HELD), 0);
-    w.now += 11 * SEC;
+    w.n.now += 11 * SEC;
     arp(1, thief, "10.0.0.1", "10.0.0.1");
     T_EQ(w.outs, 2);
     end();
@@ -293,14 +270,14 @@ static void nobody_answers(void)
     begin();
     send_to("10.0.0.9");
     for (uint32_t i = 0; i < 10; i++) {
-        w.now += NEIGH_RETRY_NS;
-        l3_timers(w.l3, w.now);
+        w.n.now += NEIGH_RETRY_NS;
+        l3_timers(w.n.l3, w.n.now);
     }
     for (uint32_t i = 0; i < w.outs; i++)
         asked += is_arp_request(i, "10.0.0.9"); /* announcements go out meanwhile */
     T_EQ(asked, NEIGH_TRIES);
     T_EQ(count(NET_CTR_NEIGH_FAILED), 1);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.pool.out, 0);
     end();
 }
 
@@ -349,7 +326,7 @@ static void a_claim_is_worth_a_question(void)
     begin();
     send_to("10.0.0.9");
     arp(2, peer_mac, "10.0.0.9", "10.0.0.1");
-    w.now += 2 * SEC;
+    w.n.now += 2 * SEC;
     w.outs = 0;
     arp(1, thief, "10.0.0.9", "10.0.0.9");
     T_OK(is_arp_request(0, "10.0.0.9") && memcmp(w.out[0].b, peer_mac.b, 6) == 0);
@@ -361,12 +338,12 @@ static void a_claim_is_worth_a_question(void)
     T_OK(goes_to("10.0.0.9", peer_mac));
     arp(1, thief, "10.0.0.9", "10.0.0.9"); /* one question a second, however many claims */
     T_EQ(w.outs, 1);
-    w.now += SEC;
+    w.n.now += SEC;
     arp(1, thief, "10.0.0.9", "10.0.0.9");
     T_EQ(w.outs, 2);
-    w.now += SEC;
-    l3_timers(w.l3,
-              w.now); /* the old one is silent: all are asked, and a claim is still no answer */
+    w.n.now += SEC;
+    l3_timers(w.n.l3,
+              w.n.now); /* the old one is silent: all are asked, and a claim is still no answer */
     arp(1, thief, "10.0.0.9", "10.0.0.9");
     T_OK(goes_to("10.0.0.9", peer_mac));
     arp(2, thief, "10.0.0.9", "10.0.0.1");
@@ -381,23 +358,23 @@ static void doubt_is_a_reason_to_ask(void)
     struct mac next = {{2, 0, 0, 0, 0, 3}};
 
     begin();
-    l3_doubt(w.l3, &far, w.now); /* the gateway is not known yet: nothing to doubt */
+    l3_doubt(w.n.l3, &far, w.n.now); /* the gateway is not known yet: nothing to doubt */
     send_to("192.0.2.1");
     arp(2, peer_mac, "10.0.0.254", "10.0.0.1");
-    w.now += 2 * SEC;
-    l3_confirm(w.l3, &stranger, w.now); /* by the same gateway */
+    w.n.now += 2 * SEC;
+    l3_confirm(w.n.l3, &stranger, w.n.now); /* by the same gateway */
     w.outs = 0;
-    l3_doubt(w.l3, &far, w.now + SEC / 2);
+    l3_doubt(w.n.l3, &far, w.n.now + SEC / 2);
     T_EQ(w.outs, 0);
-    w.now += 2 * SEC;
-    l3_doubt(w.l3, &far, w.now);
-    l3_doubt(w.l3, &far, w.now);
+    w.n.now += 2 * SEC;
+    l3_doubt(w.n.l3, &far, w.n.now);
+    l3_doubt(w.n.l3, &far, w.n.now);
     T_EQ(w.outs, 1);
     T_OK(is_arp_request(0, "10.0.0.254") && memcmp(w.out[0].b, peer_mac.b, 6) == 0);
     T_OK(goes_to("192.0.2.1", peer_mac)); /* goes on being used meanwhile */
-    w.now += SEC;
+    w.n.now += SEC;
     w.outs = 0;
-    l3_timers(w.l3, w.now);
+    l3_timers(w.n.l3, w.n.now);
     T_OK(w.outs > 0 && is_arp_request(w.outs - 1, "10.0.0.254")); /* announcements come first */
     T_EQ(w.out[w.outs - 1].b[0], 0xff);
     arp(2, next, "10.0.0.254", "10.0.0.1");
@@ -409,28 +386,28 @@ static void doubt_is_a_reason_to_ask(void)
 static void a_full_table_forgets(void)
 {
     begin();
-    for (uint32_t i = 0; i < w.l3->route_count; i++)
-        w.l3->routes[i].dst.bits = 96 + 8;
+    for (uint32_t i = 0; i < w.n.l3->route_count; i++)
+        w.n.l3->routes[i].dst.bits = 96 + 8;
     for (uint32_t i = 0; i < NEIGH_MAX + 200; i++) {
         char text[32];
 
         (void)snprintf(text, sizeof(text), "10.0.%u.%u", 1 + i / 250, 1 + i % 250);
         w.outs = 0;
         send_to(text);
-        w.now += SEC / 1000;
+        w.n.now += SEC / 1000;
     }
-    T_EQ(w.l3->neigh.waiting, NEIGH_MAX);
-    T_EQ(w.pool.out, NEIGH_MAX);
+    T_EQ(w.n.l3->neigh.waiting, NEIGH_MAX);
+    T_EQ(w.n.pool.out, NEIGH_MAX);
     for (uint32_t i = 0; i < 20; i++) {
-        w.now += SEC;
+        w.n.now += SEC;
         for (uint32_t n = 0; n < NEIGH_MAX; n += FRAMES / 2) {
             w.outs = 0;
-            l3_timers(w.l3, w.now);
+            l3_timers(w.n.l3, w.n.now);
         }
     }
-    T_EQ(w.l3->neigh.waiting, 0);
-    T_EQ(l3_next_deadline(w.l3), UINT64_MAX);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.l3->neigh.waiting, 0);
+    T_EQ(l3_next_deadline(w.n.l3), UINT64_MAX);
+    T_EQ(w.n.pool.out, 0);
     end();
 }
 

@@ -1,21 +1,15 @@
 /* Fragments of TCP packets, IPv4 and IPv6, through the engine (l3) in virtual time. */
 #include "base/bytes.h"
+#include "lib/l3_fix.h"
 #include "lib/t.h"
-#include "net/l3.h"
 #include "net/reasm.h"
 #include "net/steer.h"
 
-#define SEC    1000000000ULL
 #define POOL   (16u * REASM_BUFS)
 #define BODY_B 65536u
 
-static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}}, peer_mac = {{2, 0, 0, 0, 0, 2}};
-
 static struct {
-    struct l3 *l3;
-    struct rng rng;
-    struct nbuf_pool pool;
-    uint64_t now;
+    struct l3_fix n;
     uint32_t whole, away; /* segments that came up; packets that were another core's */
     uint8_t body[BODY_B];
     uint32_t len, first_len;
@@ -30,14 +24,6 @@ static struct {
 static uint8_t content(uint32_t at)
 {
     return (uint8_t)(at * 7 + (at >> 8) * 3);
-}
-
-static struct ip_addr ip(const char *text)
-{
-    struct ip_addr a;
-
-    T_NEED(IS_OK(ip_parse(span_str(text), &a)));
-    return a;
 }
 
 static void tx(void *ctx, uint8_t port, struct nbuf *m)
@@ -84,33 +70,27 @@ static bool elsewhere(void *ctx, uint8_t port, struct nbuf *m)
 
 static uint64_t count(enum l3_counter c)
 {
-    return l3_counters(w.l3)[c];
+    return l3_counters(w.n.l3)[c];
 }
 
 static void begin_with(bool on)
 {
-    struct l3_port port = {.mac = our_mac, .mtu = 1500, .address_count = 2};
-    struct l3_env env = {.pool = &w.pool,
-                         .rng = &w.rng,
-                         .log = &w.log,
+    struct l3_port port = {.address_count = 2};
+    struct l3_env env = {.log = &w.log,
                          .tx = tx,
                          .tcp = on_tcp,
                          .icmp_error = on_error,
                          .elsewhere = elsewhere,
                          .reassembles = on};
-    uint8_t seed[RNG_SEED_B] = {7};
 
     memset(&w, 0, sizeof(w));
-    w.now = 100 * SEC;
-    w.pool = (struct nbuf_pool){.cap = POOL};
     ring_init(&w.ring, w.mem, sizeof(w.mem));
     w.log.ring = &w.ring;
     w.log.level = LOG_INFO;
-    w.log.now_ns = w.now;
-    rng_init(&w.rng, seed);
+    w.log.now_ns = 100 * SEC;
     port.addresses[0] = (struct ip_prefix){ip("10.0.0.1"), 96 + 24};
     port.addresses[1] = (struct ip_prefix){ip("fd00::1"), 64};
-    T_NEED(IS_OK(l3_new(&env, &port, 1, w.now, &w.l3)));
+    l3_fix_begin(&w.n, &env, &port, POOL);
 }
 
 static void begin(void)
@@ -120,8 +100,7 @@ static void begin(void)
 
 static void end(void)
 {
-    l3_free(w.l3);
-    T_EQ(w.pool.out, 0);
+    l3_fix_end(&w.n);
 }
 
 struct part {
@@ -168,7 +147,7 @@ static void part(const struct part *p)
 {
     struct ip_addr src = ip(p->src ? p->src : "10.0.0.2");
     struct eth e = {our_mac, peer_mac, ip_is_v4(&src) ? ETH_TYPE_IP4 : ETH_TYPE_IP6, 0, ETH_HDR_B};
-    struct nbuf *m = nbuf_get(&w.pool);
+    struct nbuf *m = nbuf_get(&w.n.pool);
     uint8_t f[NBUF_ROOM_B];
     uint32_t at;
 
@@ -181,7 +160,7 @@ static void part(const struct part *p)
     memset(f + at + p->len, 0xee, 4);
     memcpy(nbuf_add(m, at + p->len + 4), f, at + p->len + 4);
     m->rx_csum = NBUF_CSUM_GOOD; /* said of the fragment, if at all */
-    l3_input(w.l3, 0, m, w.now);
+    l3_input(w.n.l3, 0, m, w.n.now);
 }
 
 #define PART(...) part(&(struct part){__VA_ARGS__})
@@ -220,7 +199,7 @@ static void any_order_makes_a_packet(void)
     T_EQ(count(NET_CTR_REASM_OKS), 8);
     T_EQ(count(NET_CTR_REASM_REQDS), 32);
     T_EQ(count(NET_CTR_REASM_FAILS), 0);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.pool.out, 0);
     end();
 }
 
@@ -247,7 +226,7 @@ static void without_the_option_they_are_dropped(void)
     T_EQ(w.whole, 0);
     T_EQ(count(NET_CTR_IP_FRAGMENT), 4);
     T_EQ(count(NET_CTR_REASM_REQDS), 0);
-    T_EQ(l3_next_deadline(w.l3), UINT64_MAX);
+    T_EQ(l3_next_deadline(w.n.l3), UINT64_MAX);
     end();
 }
 
@@ -278,17 +257,17 @@ static void an_overlap_ends_the_packet(void)
             PART(.src = sources[s], .id = i, .from = rows[i].from, .len = rows[i].len,
                  .more = rows[i].more);
             T_ROW_EQ(rows[i].name, count(NET_CTR_REASM_FAILS), fails + 1);
-            T_ROW_EQ(rows[i].name, w.pool.out, 0);
+            T_ROW_EQ(rows[i].name, w.n.pool.out, 0);
             /* All of it once more does not help ... */
             PART(.src = sources[s], .id = i, .from = 0, .len = 80, .more = true);
             PART(.src = sources[s], .id = i, .from = 80, .len = 80);
             T_ROW_EQ(rows[i].name, w.whole, 0);
-            T_ROW_EQ(rows[i].name, w.pool.out, 0);
+            T_ROW_EQ(rows[i].name, w.n.pool.out, 0);
         }
     }
     T_EQ(count(NET_CTR_REASM_OVERLAPS), 2 * ARRAY_LEN(rows));
-    w.now += REASM_V6_NS; /* ... before its time is over */
-    l3_timers(w.l3, w.now);
+    w.n.now += REASM_V6_NS; /* ... before its time is over */
+    l3_timers(w.n.l3, w.n.now);
     PART(.from = 0, .len = 80, .more = true);
     PART(.from = 80, .len = 80);
     T_EQ(w.whole, 1);
@@ -323,7 +302,7 @@ static void a_packet_has_one_end(void)
     PART(.id = 4, .from = 160, .len = 80);
     PART(.id = 4, .from = 80, .len = 160, .more = true); /* the end is not the end */
     T_EQ(count(NET_CTR_REASM_OVERLAPS), 4);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.pool.out, 0);
     T_EQ(w.whole, 0);
     end();
 }
@@ -339,7 +318,7 @@ static void senseless_fragments_are_dropped(void)
         PART(.src = sources[s], .from = 65488, .len = 40); /* by its header */
     }
     T_EQ(count(NET_CTR_IP_BAD), 10);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.pool.out, 0);
     end();
 }
 
@@ -347,24 +326,24 @@ static void what_is_missing_is_not_waited_for_for_ever(void)
 {
     begin();
     PART(.from = 0, .len = 80, .more = true);
-    T_EQ(l3_next_deadline(w.l3), w.now + REASM_V4_NS);
-    w.now += SEC;
+    T_EQ(l3_next_deadline(w.n.l3), w.n.now + REASM_V4_NS);
+    w.n.now += SEC;
     PART(.src = "fd00::2", .from = 0, .len = 80, .more = true);
     PART(.src = "fd00::2", .from = 160, .len = 80, .more = true);
-    w.now += REASM_V4_NS - SEC - 1;
-    l3_timers(w.l3, w.now);
-    T_EQ(w.pool.out, 3);
-    w.now += 1;
-    l3_timers(w.l3, w.now);
-    T_EQ(w.pool.out, 2);
+    w.n.now += REASM_V4_NS - SEC - 1;
+    l3_timers(w.n.l3, w.n.now);
+    T_EQ(w.n.pool.out, 3);
+    w.n.now += 1;
+    l3_timers(w.n.l3, w.n.now);
+    T_EQ(w.n.pool.out, 2);
     T_EQ(count(NET_CTR_REASM_TIMEOUT), 1);
-    T_EQ(l3_next_deadline(w.l3), w.now + REASM_V6_NS - REASM_V4_NS + SEC);
-    w.now = l3_next_deadline(w.l3);
-    l3_timers(w.l3, w.now);
-    T_EQ(w.pool.out, 0);
+    T_EQ(l3_next_deadline(w.n.l3), w.n.now + REASM_V6_NS - REASM_V4_NS + SEC);
+    w.n.now = l3_next_deadline(w.n.l3);
+    l3_timers(w.n.l3, w.n.now);
+    T_EQ(w.n.pool.out, 0);
     T_EQ(count(NET_CTR_REASM_TIMEOUT), 2);
     T_EQ(count(NET_CTR_REASM_FAILS), 2);
-    T_EQ(l3_next_deadline(w.l3), UINT64_MAX);
+    T_EQ(l3_next_deadline(w.n.l3), UINT64_MAX);
     end();
 }
 
@@ -410,7 +389,7 @@ static void only_tcp_is_put_together(void)
     }
     T_EQ(count(NET_CTR_IP_FRAGMENT), 16);
     T_EQ(count(NET_CTR_REASM_REQDS), 0);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.pool.out, 0);
     end();
 }
 
@@ -458,7 +437,7 @@ static void one_packet_has_so_many_fragments(void)
     begin();
     for (uint32_t n = 0; n < REASM_FRAGMENTS; n++)
         PART(.from = n * 16, .len = 8, .more = true);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.pool.out, 0);
     T_EQ(count(NET_CTR_REASM_FAILS), 1);
     end();
 }
@@ -481,11 +460,11 @@ static void a_source_has_its_share(void)
 {
     begin();
     for (uint32_t s = 0; s < ARRAY_LEN(sources); s++) {
-        uint32_t before = w.pool.out;
+        uint32_t before = w.n.pool.out;
 
         for (uint32_t i = 0; i < REASM_PER_SOURCE + 5; i++)
             PART(.src = sources[s], .id = i, .from = 0, .len = 80, .more = true);
-        T_EQ(w.pool.out - before, REASM_PER_SOURCE);
+        T_EQ(w.n.pool.out - before, REASM_PER_SOURCE);
     }
     T_EQ(count(NET_CTR_REASM_FULL), 10);
     T_OK(said("bound.reassembly peer=10.0.0.2 counter=IpExtReasmFull"));
@@ -502,12 +481,12 @@ static void all_packets_together_are_bounded(void)
     for (uint32_t i = 0; i < 4 * REASM_PACKETS; i++) {
         char src[32];
 
-        w.now += 1000;
+        w.n.now += 1000;
         snprintf(src, sizeof(src), i % 2 ? "192.0.%u.%u" : "2001:db8:%x:%x::1", i / 256, i % 256);
         PART(.src = src, .id = i, .from = 80, .len = 80, .more = true);
-        T_OK(w.pool.out <= REASM_PACKETS);
+        T_OK(w.n.pool.out <= REASM_PACKETS);
     }
-    T_EQ(w.pool.out, REASM_PACKETS);
+    T_EQ(w.n.pool.out, REASM_PACKETS);
     T_EQ(count(NET_CTR_REASM_FULL), 3 * REASM_PACKETS);
     end();
 }
@@ -523,7 +502,7 @@ static void buffers_are_bounded(void)
         snprintf(src, sizeof(src), "192.0.%u.%u", i / 256, i % 256);
         for (uint32_t n = 0; n < 40; n++) {
             PART(.src = src, .id = i, .from = n * 16, .len = 8, .more = true);
-            most = w.pool.out > most ? w.pool.out : most;
+            most = w.n.pool.out > most ? w.n.pool.out : most;
         }
     }
     T_EQ(most, REASM_BUFS);
@@ -541,7 +520,7 @@ static void a_packet_of_another_core_goes_there(void)
     }
     T_EQ(w.away, 2);
     T_EQ(w.whole, 0);
-    T_EQ(w.pool.out, 0);
+    T_EQ(w.n.pool.out, 0);
     end();
 }
 
