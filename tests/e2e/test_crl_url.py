@@ -418,7 +418,7 @@ class Lists(Case):
         tls.say["/y.crl"] = crl(self.ca)
         try:
             def use(fetch):
-                reconfigure(lambda _: fetch + self.conf(self.before, "", "1h").replace(self.url, f"https://127.0.0.1:{tls.port}/y.crl"))
+                reconfigure(lambda _: fetch + self.conf(self.before, "", "1s").replace(self.url, f"https://127.0.0.1:{tls.port}/y.crl"))
                 ctl("crls", "fetch")
             use(f'fetch = {{ ca = "{PKI}/root.crt"; }};\n')
             until(lambda: source("/y.crl")["failures"])
@@ -437,7 +437,7 @@ class Lists(Case):
         url = f"http://lists.invalid/{self.id()}.crl"
         self.server.say[url] = crl(self.ca, ["good"])
         proxy = f"http://127.0.0.1:{self.server.port}"
-        reconfigure(lambda _: f'fetch = {{ proxy = "{proxy}"; direct = [ "127.0.0.0/8" ]; }};\n' + self.conf(self.before, "", "1h").replace(self.url, url))
+        reconfigure(lambda _: f'fetch = {{ proxy = "{proxy}"; direct = [ "127.0.0.0/8" ]; }};\n' + self.conf(self.before, "", "1s").replace(self.url, url))
         until(lambda: source(".crl")["state"] == "good")
         until(lambda: ask() == (403, "cert_revoked"))
 
