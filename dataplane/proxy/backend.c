@@ -78,7 +78,8 @@ void px_backend_done(struct px_backend *b)
     bool rest = b->in && b->in->to > b->in->from;
 
     if (!b->keep || !r->up_done || rest || b->px->draining ||
-        member_of(b)->idle_count >= u->idle_max || stream_at_eof(b->s)) {
+        member_of(b)->idle_count >= u->idle_max || stream_at_eof(b->s) ||
+        stream_why(b->s) != STREAM_WHY_NONE) {
         end(b, true);
         return;
     }
@@ -320,7 +321,7 @@ static void on_closed(struct px_backend *b)
         connect_failed(b);
         return;
     case PX_BE_BUSY:
-        px_response_run(b, true);
+        px_response_run(b);
         return;
     }
 }

@@ -142,7 +142,8 @@ static uint32_t idle_ms(const struct px_client *c)
     ms = waited_ms < ms ? ms - (uint32_t)waited_ms : 1;
     if (!c->stood_on || left_s >= ms / 1000)
         return ms;
-    return left_s >= 0 ? (uint32_t)left_s * 1000 + 1000 : 1; /* it stands to the end of that second */
+    return left_s >= 0 ? (uint32_t)left_s * 1000 + 1000
+                       : 1; /* it stands to the end of that second */
 }
 
 void px_client_arm_idle(struct px_client *c)

@@ -307,7 +307,7 @@ void px_backend_failed(struct px_backend *b, uint16_t status, const char *reason
 void px_backends_close_idle(struct px *px);
 
 /* --- response.c --- */
-void px_response_run(struct px_backend *b, bool eof);
+void px_response_run(struct px_backend *b);
 
 /* --- body.c --- */
 /**

@@ -305,7 +305,7 @@ void px_req_run(struct px_req *r)
     if (!r->up_done && !px_body_up(r))
         return;
     if (r->backend)
-        px_response_run(r->backend, false);
+        px_response_run(r->backend);
     if (r->client)
         set_client_timer(r);
 }

@@ -106,10 +106,11 @@ static void complete(struct px_backend *b)
     px_req_end(r);
 }
 
-void px_response_run(struct px_backend *b, bool eof)
+void px_response_run(struct px_backend *b)
 {
     struct px_req *r = b->req;
     struct px_sink sink = {.s = r->client->s}; /* head and body go into one record when they can */
+    bool eof = stream_why(b->s) != STREAM_WHY_NONE; /* what is there was the last of it */
 
     if (!b->head_done) {
         if (!b->in && stream_readable(b->s) == 0 && !eof && !stream_at_eof(b->s))

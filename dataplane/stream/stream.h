@@ -12,7 +12,8 @@
  *   READABLE  stream_readable() > 0
  *   WRITABLE  room again after stream_tx_space() was too small
  *   EOF       the peer will send nothing more; what came before is still readable
- *   CLOSED    the stream is dead in both directions (stream_why tells); only close is allowed now
+ *   CLOSED    the stream is dead in both directions (stream_why tells); what came before may still be read,
+ *             and nothing more will be heard of it
  *
  * Life: close and abort give the stream back; the owner hears nothing more and must not touch it.
  * close sends what was committed and then ends in good order, discarding what still arrives.

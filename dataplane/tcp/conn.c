@@ -139,12 +139,17 @@ static void bury(struct tcp *t, struct tcp_conn *c)
     MUST_HOT(!(c->flags & TCPF_DEAD));
     wheel_disarm(&t->wheel, &c->timer);
     free_tx(t, c);
-    if (c->why != STREAM_WHY_DONE || c->flags & TCPF_ORPHAN)
+    /* Behind a RST, too: it may follow a whole answer, whose sender has not read all that we sent. */
+    if (c->why == STREAM_WHY_DONE || c->why == STREAM_WHY_RESET)
+        tcp_rx_no_more(t, c);
+    else
         tcp_rx_free(t, c);
     if (c->flags & TCPF_ORPHAN)
         t->orphans--;
     if (c->flags & TCPF_PASSIVE)
         prefix_add(t->prefixes, PREFIX_CONNS, &c->tuple.raddr, -1);
+    if (c->flags & TCPF_ORPHAN)
+        tcp_rx_free(t, c);
     c->flags |= TCPF_DEAD;
     tcp_set_state(t, c, TCP_ST_CLOSED);
 }

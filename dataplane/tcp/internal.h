@@ -483,6 +483,8 @@ void tcp_rx_data(struct tcp *t, struct tcp_conn *c, struct nbuf *m, const struct
 uint32_t tcp_rx_window(struct tcp *t, struct tcp_conn *c);
 void tcp_rx_consumed(struct tcp *t, struct tcp_conn *c, uint32_t n);
 void tcp_rx_free(struct tcp *t, struct tcp_conn *c);
+/* Nothing more comes: what has a hole in front is of no use. */
+void tcp_rx_no_more(struct tcp *t, struct tcp_conn *c);
 uint8_t tcp_rx_sacks(const struct tcp_conn *c, struct tcp_sack out[TCP_SACK_MAX], uint8_t max);
 
 /* --- timer.c --- */

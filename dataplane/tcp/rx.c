@@ -384,6 +384,11 @@ void tcp_rx_consumed(struct tcp *t, struct tcp_conn *c, uint32_t n)
     }
 }
 
+void tcp_rx_no_more(struct tcp *t, struct tcp_conn *c)
+{
+    ooo_purge(t, c);
+}
+
 void tcp_rx_free(struct tcp *t, struct tcp_conn *c)
 {
     while (c->rx_head) {

@@ -395,17 +395,32 @@ static void shake(struct tls_conn *c)
 
 /* --- events from below --- */
 
-/* The stream below is dead: nothing more comes, but what has been decrypted is still readable. */
+/* Who breaks a handshake off has often said why before the RST: by an alert. */
+static enum tls_why last_words(struct tls_conn *c)
+{
+    int r, error;
+
+    if (!c->ssl || c->state != TLS_ST_HANDSHAKE || c->parked || !tls_record_ready(c->lower))
+        return TLS_WHY_TRANSPORT;
+    r = c->server ? wolfSSL_accept(c->ssl) : wolfSSL_connect(c->ssl);
+    error = r == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(c->ssl, r);
+    if (error == 0 || error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)
+        return TLS_WHY_TRANSPORT;
+    c->library_error = error;
+    tls_conn_note_alerts(c);
+    return c->why != TLS_WHY_NONE || c->alert_got ? tls_conn_why_of(c, error) : TLS_WHY_TRANSPORT;
+}
+
+/* The stream below is dead: nothing more comes, but what has come is still readable. */
 static void on_lower_closed(struct tls_conn *c)
 {
     if (c->state == TLS_ST_OPEN) {
         if (c->why == TLS_WHY_NONE)
             c->why = TLS_WHY_TRANSPORT;
-        tls_conn_set_state(c, TLS_ST_DEAD);
         c->s.owner_ops->on_event(c->s.owner, &c->s, STREAM_EV_CLOSED);
         return;
     }
-    tls_conn_fail(c, TLS_WHY_TRANSPORT);
+    tls_conn_fail(c, last_words(c));
 }
 
 static void on_lower(void *owner, struct stream *s, uint32_t events)

@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import socketserver
+import struct
 import sys
 import threading
 import time
@@ -149,6 +150,17 @@ class Odd(socketserver.StreamRequestHandler):
         """An answer before the body was read, then the end."""
         self.send(head("413 Content Too Large", "Content-Length: 4", "Connection: close"), b"big\n")
         time.sleep(0.3)
+        return False
+
+    def do_reset(self, method, lines, fields):
+        """A whole answer of ?SIZE[,SECONDS] bytes, and then a RST: the kernel's when something is left unread, or a server's own."""
+        n, _, seconds = lines[0].split(" ")[1].rsplit("?", 1)[1].partition(",")
+        n = int(n)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.send(head("413 Content Too Large", f"Content-Length: {n}") + b"r" * n)
+        time.sleep(float(seconds or 0))
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
         return False
 
     def do_slow(self, method, lines, fields):

@@ -2,9 +2,11 @@
 
 import collections
 import re
+import socket
+import time
 import unittest
 
-from lib import Case, Reader, connect, context, get, log_has, raw, run
+from lib import GATEWAY, WAIT, Case, Reader, connect, context, get, log_has, raw, run
 
 ODD = "odd.example"
 
@@ -100,6 +102,30 @@ class Bodies(Case):
         with connect(ODD, context(verify=False)) as s:
             s.sendall(b"POST /odd/early HTTP/1.1\r\nHost: odd.example\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
             self.assertEqual(Reader(s).response().status, 413)
+
+
+    def test_an_answer_with_a_reset_behind_it(self):
+        """What came before the RST is the answer all the same."""
+        for size in (0, 10, 5000):
+            for _ in range(20):
+                r = odd(f"/odd/reset?{size}")
+                self.assertEqual((r.status, len(r.body)), (413, size))
+        with connect(ODD, context(verify=False)) as s:
+            s.sendall(b"POST /odd/reset?100 HTTP/1.1\r\nHost: odd.example\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100000)
+            self.assertEqual(Reader(s).response().status, 413)
+
+    def test_a_reset_while_the_client_is_slow(self):
+        """The answer is held here when its sender dies; the client gets it all when it reads on."""
+        ctx = context(verify=False)
+        with socket.socket() as t:
+            t.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            t.settimeout(WAIT)
+            t.connect(GATEWAY)
+            with ctx.wrap_socket(t, server_hostname=ODD) as s:
+                s.sendall(b"GET /odd/reset?180000,1 HTTP/1.1\r\nHost: odd.example\r\n\r\n")
+                time.sleep(2)
+                r = Reader(s).response()
+                self.assertEqual((r.status, len(r.body)), (413, 180000))
 
 
 class Failures(Case):
