@@ -324,6 +324,13 @@ static bool read_time(const char *text, int64_t *out)
     return end && !*end;
 }
 
+/* One of two words; *first: it is the first one. */
+static bool either(const char *text, const char *one, const char *other, bool *first)
+{
+    *first = strcmp(text, one) == 0;
+    return *first || strcmp(text, other) == 0;
+}
+
 static bool read_options(int argc, char **argv, struct verify *v)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
@@ -350,14 +357,11 @@ static bool read_options(int argc, char **argv, struct verify *v)
     optind = 1;
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (o == 'u') {
-            v->server = strcmp(optarg, "server") == 0;
-            good &= v->server || strcmp(optarg, "client") == 0;
+            good &= either(optarg, "server", "client", &v->server);
         } else if (o == 'k') {
-            v->leaf_only = strcmp(optarg, "leaf") == 0;
-            good &= v->leaf_only || strcmp(optarg, "chain") == 0;
+            good &= either(optarg, "leaf", "chain", &v->leaf_only);
         } else if (o == 's') {
-            v->ocsp_chain = strcmp(optarg, "chain") == 0;
-            good &= v->ocsp_chain || strcmp(optarg, "leaf") == 0;
+            good &= either(optarg, "chain", "leaf", &v->ocsp_chain);
         } else if (o == 'o') {
             good &= v->ocsp.n < CERT_OCSP_MAX;
             v->ocsp.files[v->ocsp.n++ % CERT_OCSP_MAX] = optarg;

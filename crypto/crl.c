@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define PER_BUCKET     8u
-#define FILTER_BITS    11u /* per serial: about one in thirty of the others passes */
-#define REASON_REMOVED 8u  /* removeFromCRL, in deltas (RFC 5280 5.3.1) */
+#define PER_BUCKET     16u
+#define FILTER_BITS    13u /* per serial: of the others about one in 250 passes */
+#define FILTER_PROBES  5u
+#define LINE_BITS      512u /* of a cache line */
+#define REASON_REMOVED 8u   /* removeFromCRL, in deltas (RFC 5280 5.3.1) */
 
 struct crl {
     struct span issuer, point, number, base_number; /* in `text` */
@@ -18,7 +20,7 @@ struct crl {
     bool is_delta, users_only, cas_only;
     struct sip_key key;
     uint32_t count, buckets;
-    uint32_t words;
+    uint32_t lines;
     uint64_t *filter; /* says of almost all serials that are not here that they are not */
     uint32_t *starts; /* buckets + 1: where each one's entries begin */
     struct crl_entry *entries;
@@ -36,16 +38,30 @@ static uint32_t bucket_of(const struct crl *c, uint64_t hash)
     return (uint32_t)(((hash >> 32) * c->buckets) >> 32);
 }
 
-/* A Bloom filter of one word: small enough to stay in a cache, where the list itself does not. */
-static uint64_t *word_of(const struct crl *c, uint64_t hash)
+/* A Bloom filter in one cache line: one miss at most, and small enough to stay in a cache that the list does not fit. */
+static uint64_t *line_of(const struct crl *c, uint64_t hash)
 {
-    return &c->filter[((hash >> 32) * c->words) >> 32];
+    return &c->filter[(((hash >> 32) * c->lines) >> 32) * (LINE_BITS / 64)];
 }
 
-static uint64_t bits_of(uint64_t hash)
+static uint32_t probe(uint64_t hash, uint32_t k)
 {
-    return 1ULL << (hash & 63) | 1ULL << (hash >> 6 & 63) | 1ULL << (hash >> 12 & 63) |
-           1ULL << (hash >> 18 & 63);
+    return (uint32_t)(hash >> 9 * k) % LINE_BITS;
+}
+
+static void mark(uint64_t *line, uint64_t hash)
+{
+    for (uint32_t k = 0; k < FILTER_PROBES; k++)
+        line[probe(hash, k) / 64] |= 1ULL << probe(hash, k) % 64;
+}
+
+static bool marked(const uint64_t *line, uint64_t hash)
+{
+    uint64_t all = 1;
+
+    for (uint32_t k = 0; k < FILTER_PROBES; k++)
+        all &= line[probe(hash, k) / 64] >> probe(hash, k) % 64;
+    return all;
 }
 
 /* Serials longer than any that a certificate can have here are counted, not kept. */
@@ -58,18 +74,19 @@ static bool fill(struct crl *c, struct span entries)
     while (crl_next_entry(&rest, &e))
         n += e.len <= CRL_SERIAL_MAX_B;
     c->buckets = n / PER_BUCKET + 1;
-    c->words = (uint32_t)((uint64_t)n * FILTER_BITS / 64) + 1;
-    c->filter = (uint64_t *)calloc(c->words, sizeof(uint64_t));
+    c->lines = (uint32_t)((uint64_t)n * FILTER_BITS / LINE_BITS) + 1;
+    c->filter = (uint64_t *)aligned_alloc(LINE_BITS / 8, (size_t)c->lines * (LINE_BITS / 8));
     c->starts = (uint32_t *)calloc(c->buckets + 2, sizeof(uint32_t));
     c->entries = (struct crl_entry *)malloc((n ? n : 1) * sizeof(struct crl_entry));
     if (!c->filter || !c->starts || !c->entries)
         return false;
+    memset(c->filter, 0, (size_t)c->lines * (LINE_BITS / 8));
     for (rest = entries; crl_next_entry(&rest, &e);) {
         if (e.len <= CRL_SERIAL_MAX_B) {
             uint64_t hash = hash_of(c, e.serial, e.len);
 
             c->starts[bucket_of(c, hash) + 2]++;
-            *word_of(c, hash) |= bits_of(hash);
+            mark(line_of(c, hash), hash);
         }
     }
     for (uint32_t b = 1; b <= c->buckets + 1; b++)
@@ -201,7 +218,7 @@ uint32_t crl_count(const struct crl *c)
 uint64_t crl_bytes(const struct crl *c)
 {
     return sizeof(*c) + (uint64_t)c->count * sizeof(struct crl_entry) +
-           (c->buckets + 2) * sizeof(uint32_t) + c->words * sizeof(uint64_t);
+           (c->buckets + 2) * sizeof(uint32_t) + (uint64_t)c->lines * (LINE_BITS / 8);
 }
 
 struct span crl_issuer(const struct crl *c)
@@ -229,12 +246,12 @@ static struct span plain(struct span serial)
     return serial;
 }
 
-/* The filter of a large list is in no cache near: its word is on its way while the signer's key is looked at. */
+/* The filter of a large list is in no cache near: its line is on its way while the signer's key is looked at. */
 static void fetch_ahead(const struct crl *c, struct span serial)
 {
     serial = plain(serial);
     if (serial.len <= CRL_SERIAL_MAX_B)
-        __builtin_prefetch(word_of(c, hash_of(c, serial.p, serial.len)));
+        __builtin_prefetch(line_of(c, hash_of(c, serial.p, serial.len)));
 }
 
 bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cert *cert)
@@ -254,15 +271,14 @@ bool crl_covers(const struct crl *c, const struct cert *issuer, const struct cer
 
 static const struct crl_entry *find(const struct crl *c, struct span serial)
 {
-    uint64_t hash, bits;
+    uint64_t hash;
     uint32_t b;
 
     serial = plain(serial);
     if (serial.len > CRL_SERIAL_MAX_B)
         return NULL;
     hash = hash_of(c, serial.p, serial.len);
-    bits = bits_of(hash);
-    if ((*word_of(c, hash) & bits) != bits)
+    if (!marked(line_of(c, hash), hash))
         return NULL;
     b = bucket_of(c, hash);
     for (uint32_t i = c->starts[b]; i < c->starts[b + 1]; i++) {

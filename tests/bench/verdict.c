@@ -252,9 +252,9 @@ static void bench_looks(const struct crl *c, const struct cert *issuer, const st
         }
         took[i] = __rdtsc() - begin;
     }
-    snprintf(what, sizeof(what), "%s a list of %u serials (%llu MB)",
+    snprintf(what, sizeof(what), "%s a list of %u serials (%.2f bytes each)",
              issuer ? "a question to" : "a look into", crl_count(c),
-             (unsigned long long)(crl_bytes(c) >> 20));
+             (double)crl_bytes(c) / crl_count(c));
     say(what, rounds, CRL_LOOKS);
 }
 
