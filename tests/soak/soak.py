@@ -269,7 +269,7 @@ def reloads():
         if i % 3 == 2:
             text = text.replace("max_depth = 2; on_bad", f"max_depth = {2 + i % 2}; on_bad")
         if i % 10 == 9:
-            text = text[:random.randrange(len(text))] + "{"
+            text = text[:random.randrange(len(text))] + "\n{"  # on a line of its own: the cut may lie in a comment
         with open(CONF, "w") as f:
             f.write(text)
         ok = ctl("reload", ok=False).get("ok")
