@@ -8,16 +8,11 @@ import unittest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from lib import RUN, TOP, Case, context, ctl, get, log_has, reconfigure, until
-from test_crl_url import Server, crl, now
+from test_crl_url import Server, crl, made, now, write
 
 HOST = "api.gw.example"
-
-
-def name(text):
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 class Pki:
@@ -26,35 +21,15 @@ class Pki:
     def __init__(self, tag, urls):
         self.tag = tag
         self.root_key, self.mid_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        self.root = self.made(f"{tag} root", None, self.root_key, self.root_key, ca=True)
-        self.mid = self.made(f"{tag} mid", self.root, self.mid_key, self.root_key, urls[1], ca=True)
-        self.write(f"{tag}-root.crt", self.root)
-
-    @staticmethod
-    def made(subject, issuer, key, signer, url=None, ca=False):
-        b = (x509.CertificateBuilder().subject_name(name(subject)).issuer_name(issuer.subject if issuer else name(subject))
-             .public_key(key.public_key()).serial_number(x509.random_serial_number())
-             .not_valid_before(now(-3600)).not_valid_after(now(86400)))
-        b = b.add_extension(x509.BasicConstraints(ca, None), True)
-        if ca:
-            b = b.add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), True)
-        if url:
-            b = b.add_extension(x509.CRLDistributionPoints([
-                x509.DistributionPoint([x509.UniformResourceIdentifier("ldap://127.0.0.1/x"),
-                                        x509.UniformResourceIdentifier(url)], None, None, None)]), False)
-        return b.sign(signer, hashes.SHA256())
-
-    def write(self, file, *parts):
-        with open(f"{RUN}/{file}", "wb") as f:
-            for p in parts:
-                f.write(p.public_bytes(serialization.Encoding.PEM) if isinstance(p, x509.Certificate) else p.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        self.root = made(f"{tag} root", None, self.root_key, self.root_key)
+        self.mid = made(f"{tag} mid", self.root, self.mid_key, self.root_key, urls[1])
+        write(f"{tag}-root.crt", self.root)
 
     def client(self, who, url, signer=None):
         key = ec.generate_private_key(ec.SECP256R1())
-        cert = self.made(who, self.mid, key, signer or self.mid_key, url)
-        self.write(f"{self.tag}-{who}.crt", cert, self.mid)
-        self.write(f"{self.tag}-{who}.key", key)
+        cert = made(who, self.mid, key, signer or self.mid_key, url, ca=False)
+        write(f"{self.tag}-{who}.crt", cert, self.mid)
+        write(f"{self.tag}-{who}.key", key)
         return cert
 
     def ask(self, who):
@@ -188,10 +163,10 @@ class Learn(Case):
         """Chains that do not verify, whatever they look like."""
         key = ec.generate_private_key(ec.SECP256R1())
         self.pki.client("forged", self.url("forged.crl"), signer=key)
-        forged_mid = self.pki.made(f"{self.pki.tag} mid", self.pki.root, key, key, self.url("forged.crl"), ca=True)
+        forged_mid = made(f"{self.pki.tag} mid", self.pki.root, key, key, self.url("forged.crl"))
         leaf_key = ec.generate_private_key(ec.SECP256R1())
-        self.pki.write(f"{self.pki.tag}-mids.crt", self.pki.made("mids", forged_mid, leaf_key, key, self.url("forged.crl")), forged_mid)
-        self.pki.write(f"{self.pki.tag}-mids.key", leaf_key)
+        write(f"{self.pki.tag}-mids.crt", made("mids", forged_mid, leaf_key, key, self.url("forged.crl"), ca=False), forged_mid)
+        write(f"{self.pki.tag}-mids.key", leaf_key)
         self.use('crl_missing = "allow"; crl_check = "leaf";')
         told = self.told()
         self.assertEqual(self.pki.ask("forged"), (403, "bad_signature"))

@@ -104,6 +104,30 @@ def load_ca(crt, key):
         return cert, serialization.load_pem_private_key(f.read(), None)
 
 
+def made(subject, issuer, key, signer, url=None, ca=True):
+    """A certificate; issuer: its certificate, None: this one itself; url: where its issuer's list is."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    b = (x509.CertificateBuilder().subject_name(name).issuer_name(issuer.subject if issuer else name)
+         .public_key(key.public_key()).serial_number(x509.random_serial_number())
+         .not_valid_before(now(-3600)).not_valid_after(now(86400)))
+    b = b.add_extension(x509.BasicConstraints(ca, None), True)
+    if ca:
+        b = b.add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), True)
+    if url:
+        b = b.add_extension(x509.CRLDistributionPoints([
+            x509.DistributionPoint([x509.UniformResourceIdentifier("ldap://127.0.0.1/x"),
+                                    x509.UniformResourceIdentifier(url)], None, None, None)]), False)
+    return b.sign(signer, hashes.SHA256())
+
+
+def write(file, *parts):
+    """Certificates and keys, PEM, into a file of the run."""
+    with open(f"{RUN}/{file}", "wb") as f:
+        for p in parts:
+            f.write(p.public_bytes(serialization.Encoding.PEM) if isinstance(p, x509.Certificate) else p.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+
+
 def crl(ca, revoked=(), number=None, this=-1, end=7 * 86400, pem=False):
     """A list of this CA; `revoked`: names in the PKI, or serial numbers; times in seconds from now."""
     cert, key = ca
@@ -511,37 +535,18 @@ class Lists(Case):
 class Points(Case):
     """Distribution points of the set's own certificates: an intermediate's tells where the root's list is."""
 
-    def made(self, subject, issuer, key, signer, url=None):
-        b = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-             .serial_number(x509.random_serial_number()).not_valid_before(now(-3600)).not_valid_after(now(86400)))
-        b = b.add_extension(x509.BasicConstraints(url is not False, None), True)
-        if url is not False:
-            b = b.add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), True)
-        if url:
-            b = b.add_extension(x509.CRLDistributionPoints([
-                x509.DistributionPoint([x509.UniformResourceIdentifier("ldap://127.0.0.1/x"),
-                                        x509.UniformResourceIdentifier(url)], None, None, None)]), False)
-        return b.sign(signer, hashes.SHA256())
-
-    def write(self, name, *parts):
-        with open(f"{RUN}/{name}", "wb") as f:
-            for p in parts:
-                f.write(p.public_bytes(serialization.Encoding.PEM) if isinstance(p, x509.Certificate) else
-                        p.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-
     def test_an_intermediate_that_is_revoked(self):
         server = Server()
         old = None
         try:
             keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(3)]
-            names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in ("P root", "P intermediate", "p leaf")]
-            root = self.made(names[0], names[0], keys[0], keys[0])
-            mid = self.made(names[1], names[0], keys[1], keys[0], f"http://127.0.0.1:{server.port}/root.crl")
-            leaf = self.made(names[2], names[1], keys[2], keys[1], False)
-            self.write("p-root.crt", root)
-            self.write("p-mid.crt", mid)
-            self.write("p-leaf.crt", leaf, mid)
-            self.write("p-leaf.key", keys[2])
+            root = made("P root", None, keys[0], keys[0])
+            mid = made("P intermediate", root, keys[1], keys[0], f"http://127.0.0.1:{server.port}/root.crl")
+            leaf = made("p leaf", mid, keys[2], keys[1], ca=False)
+            write("p-root.crt", root)
+            write("p-mid.crt", mid)
+            write("p-leaf.crt", leaf, mid)
+            write("p-leaf.key", keys[2])
             server.say = {"/root.crl": crl((root, keys[0])), "/mid.crl": crl((mid, keys[1]))}
             new = (f'  {{ name = "points"; anchors = [ "{RUN}/p-root.crt" ]; intermediates = [ "{RUN}/p-mid.crt" ]; crl_from_cdp = true;\n'
                    f'    crl_url = [ "http://127.0.0.1:{server.port}/mid.crl" ]; crl_refresh = "1s"; }},\n')
