@@ -184,7 +184,7 @@ static res location(struct build *b, const struct cfg_location *from, struct ask
 static void trust_names(const struct build *b, const struct snap_client_cert *cc,
                         struct ca_names *n, bool *strangers)
 {
-    const struct trust *t = cc->trust == SNAP_NONE ? NULL : b->g->snap.trusts[cc->trust].trust;
+    const struct trust *t = snap_trust_at(&b->g->snap, cc->trust);
 
     /* Whoever is told names may show nothing else: not where others are welcome, too. */
     *strangers |= cc->mode == SNAP_CERT_REQUEST || (t && trust_direct(t));

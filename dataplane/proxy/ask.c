@@ -6,10 +6,9 @@
 #include "base/must.h"
 #include "proxy/internal.h"
 
-struct px_buf *px_kept(struct px_client *c)
+/* The first of those behind `in` that is not empty; the empty ones are given back. */
+static struct px_buf *more(struct px_client *c)
 {
-    if (c->in && c->in->from < c->in->to)
-        return c->in;
     while (c->more && c->more->from == c->more->to) {
         struct px_buf *empty = c->more;
 
@@ -19,21 +18,23 @@ struct px_buf *px_kept(struct px_client *c)
     return c->more;
 }
 
+struct px_buf *px_kept(struct px_client *c)
+{
+    return c->in && c->in->from < c->in->to ? c->in : more(c);
+}
+
 void px_client_fill(struct px_client *c)
 {
-    while (c->more && c->in->to < PX_BUF_B) {
-        struct px_buf *m = c->more;
+    struct px_buf *m;
+
+    while (c->in->to < PX_BUF_B && (m = more(c))) {
         uint32_t n = (uint32_t)min_size(m->to - m->from, PX_BUF_B - c->in->to);
 
         memcpy(c->in->p + c->in->to, m->p + m->from, n);
         c->in->to += n;
         m->from += n;
-        if (m->from == m->to) {
-            c->more = m->next;
-            px_buf_put(c->px, &m);
-        }
     }
-    if (!c->more)
+    if (!more(c))
         px_fill(c->in, c->s);
 }
 

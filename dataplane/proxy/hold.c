@@ -8,17 +8,10 @@
 
 #define TURN_HELD 32u /* judged again in one turn */
 
-static const struct trust *trust_of(const struct px_req *r)
-{
-    uint32_t t = r->location->cert.trust;
-
-    return t == SNAP_NONE ? NULL : r->snap->trusts[t].trust;
-}
-
 void px_hold(struct px_req *r)
 {
     struct px *px = r->px;
-    const struct trust *trust = trust_of(r);
+    const struct trust *trust = snap_trust_at(r->snap, r->location->cert.trust);
 
     if (r->state == PX_RQ_HOLD)
         return; /* still: its deadline stands */

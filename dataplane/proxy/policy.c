@@ -78,8 +78,7 @@ static enum verdict_code judge(struct px_req *r, struct peer *peer,
                                const struct snap_client_cert *want)
 {
     struct px *px = r->px;
-    const struct trust *trust =
-        want->trust == SNAP_NONE ? NULL : r->snap->trusts[want->trust].trust;
+    const struct trust *trust = snap_trust_at(r->snap, want->trust);
     struct verdict v;
 
     if (!peer) {

@@ -219,6 +219,12 @@ void snap_header_put(struct snap *s, struct span name);
 /* Does any location set this header? Then no client may. */
 bool snap_header_is_set(const struct snap *s, struct span name);
 
+/* Whom certificates must come from; SNAP_NONE: no trust set is named, NULL. */
+static inline const struct trust *snap_trust_at(const struct snap *s, uint32_t index)
+{
+    return index == SNAP_NONE ? NULL : s->trusts[index].trust;
+}
+
 /* The host for a server name (any case, without port): exact, then wildcard; SNAP_NONE. */
 uint32_t snap_host_by_name(const struct snap *s, struct span name);
 

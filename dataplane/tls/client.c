@@ -40,13 +40,6 @@ bool tls_client_begin(struct tls_conn *c)
     return true;
 }
 
-static const struct trust *trust_of(const struct tls_conn *c)
-{
-    uint32_t t = c->upstream->trust;
-
-    return t == SNAP_NONE ? NULL : c->snap->trusts[t].trust;
-}
-
 bool tls_client_judge(struct tls_conn *c, bool late, bool *refused)
 {
     const struct snap_upstream *u = c->upstream;
@@ -55,7 +48,8 @@ bool tls_client_judge(struct tls_conn *c, bool late, bool *refused)
 
     c->verdict = VERDICT_OK;
     if (u->verify)
-        waits = tls_judge(c, c->peer, trust_of(c), VERDICT_FOR_SERVER, -1, late);
+        waits =
+            tls_judge(c, c->peer, snap_trust_at(c->snap, u->trust), VERDICT_FOR_SERVER, -1, late);
     if (c->verdict == VERDICT_OK && u->verify && u->verify_name &&
         (!leaf || !verdict_name_matches(leaf, c->member->tls_name)))
         c->verdict = VERDICT_NAME_MISMATCH;
@@ -73,10 +67,8 @@ int tls_client_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
     if (c->peer)
         waits = tls_client_judge(c, false, &refused);
     if (waits)
-        tls_park(c, trust_of(c));
+        tls_park(c, snap_trust_at(c->snap, c->upstream->trust));
     if (waits || !refused)
         return 1;
-    c->why = TLS_WHY_CERT;
-    tls_conn_send_alert(c, verdict_alert((enum verdict_code)c->verdict));
-    return 0;
+    return tls_refuse_cert(c, verdict_alert((enum verdict_code)c->verdict));
 }

@@ -358,9 +358,18 @@ static bool may_open(struct tls_conn *c)
              c->host->cert.on_missing == SNAP_REFUSE_TLS);
 }
 
+/* The handshake as far as it goes now. False: not done; the library's error may be 0 all the same. */
+static bool handshake(struct tls_conn *c, int *error)
+{
+    int r = c->server ? wolfSSL_accept(c->ssl) : wolfSSL_connect(c->ssl);
+
+    *error = r == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(c->ssl, r);
+    return r == WOLFSSL_SUCCESS;
+}
+
 static void shake(struct tls_conn *c)
 {
-    int r, error;
+    int error;
 
     if (c->parked && !tls_park_over(c))
         return;
@@ -373,8 +382,7 @@ static void shake(struct tls_conn *c)
         return;
     tls_conn_set_state(c, TLS_ST_HANDSHAKE);
     c->want_write = false;
-    r = c->server ? wolfSSL_accept(c->ssl) : wolfSSL_connect(c->ssl);
-    if (r == WOLFSSL_SUCCESS) {
+    if (handshake(c, &error)) {
         if (c->parked) { /* all was in one record */
             c->shaken = true;
         } else if (may_open(c)) {
@@ -386,7 +394,6 @@ static void shake(struct tls_conn *c)
         }
         return;
     }
-    error = wolfSSL_get_error(c->ssl, r);
     if (error == WOLFSSL_ERROR_WANT_WRITE)
         c->want_write = true;
     else if (error != WOLFSSL_ERROR_WANT_READ)
@@ -398,13 +405,12 @@ static void shake(struct tls_conn *c)
 /* Who breaks a handshake off has often said why before the RST: by an alert. */
 static enum tls_why last_words(struct tls_conn *c)
 {
-    int r, error;
+    int error;
 
     if (!c->ssl || c->state != TLS_ST_HANDSHAKE || c->parked || !tls_record_ready(c->lower))
         return TLS_WHY_TRANSPORT;
-    r = c->server ? wolfSSL_accept(c->ssl) : wolfSSL_connect(c->ssl);
-    error = r == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(c->ssl, r);
-    if (error == 0 || error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)
+    if (handshake(c, &error) || error == 0 || error == WOLFSSL_ERROR_WANT_READ ||
+        error == WOLFSSL_ERROR_WANT_WRITE)
         return TLS_WHY_TRANSPORT;
     c->library_error = error;
     tls_conn_note_alerts(c);

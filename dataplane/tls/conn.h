@@ -121,8 +121,6 @@ bool tls_late_look(struct tls_conn *c);
 bool tls_client_begin(struct tls_conn *c);
 int tls_client_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store);
 
-/* Whom the host trusts; NULL: nobody. */
-const struct trust *tls_server_trust(const struct tls_conn *c);
 /* The verdict anew; *refused: it ends the session. True: no answer yet. late: it is not waited for any more. */
 bool tls_server_judge(struct tls_conn *c, bool late, bool *refused);
 bool tls_client_judge(struct tls_conn *c, bool late, bool *refused);
@@ -136,6 +134,8 @@ void tls_park_turn(struct tls_core *tc);
 
 /* verify.c: intern the chain that the peer has shown. NULL: none, or refused (*refused). */
 struct peer *tls_peer_of(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store, bool *refused);
+/* What the library's callback returns for a certificate that is refused; the alert is on its way. */
+int tls_refuse_cert(struct tls_conn *c, uint8_t alert);
 /* True: it is not decided, an answer by OCSP is waited for. late: but no longer. */
 bool tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
                enum verdict_purpose purpose, int max_depth, bool late);

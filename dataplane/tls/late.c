@@ -36,10 +36,8 @@ int tls_late_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
         c->late_peer = tls_peer_of(c, store, &refused);
     if (!refused)
         return 1;
-    c->why = TLS_WHY_CERT;
     c->verdict = VERDICT_MALFORMED;
-    tls_conn_send_alert(c, verdict_alert(VERDICT_MALFORMED));
-    return 0;
+    return tls_refuse_cert(c, verdict_alert(VERDICT_MALFORMED));
 }
 
 static void answered(struct tls_conn *c, enum tls_counter what)

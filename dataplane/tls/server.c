@@ -272,25 +272,11 @@ static uint8_t missing_alert(const struct tls_conn *c)
                                                      : ALERT_HANDSHAKE_FAILURE;
 }
 
-static int refuse_cert(struct tls_conn *c, uint8_t alert)
-{
-    c->why = TLS_WHY_CERT;
-    tls_conn_send_alert(c, alert);
-    return 0;
-}
-
-const struct trust *tls_server_trust(const struct tls_conn *c)
-{
-    uint32_t t = c->host->cert.trust;
-
-    return t == SNAP_NONE ? NULL : c->snap->trusts[t].trust;
-}
-
 bool tls_server_judge(struct tls_conn *c, bool late, bool *refused)
 {
     const struct snap_client_cert *want = &c->host->cert;
-    bool waits =
-        tls_judge(c, c->peer, tls_server_trust(c), VERDICT_FOR_CLIENT, want->max_depth, late);
+    bool waits = tls_judge(c, c->peer, snap_trust_at(c->snap, want->trust), VERDICT_FOR_CLIENT,
+                           want->max_depth, late);
 
     *refused = c->verdict != VERDICT_OK && want->on_bad == SNAP_REFUSE_TLS;
     return waits;
@@ -303,11 +289,11 @@ int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
     struct peer *peer = tls_peer_of(c, store, &refused);
 
     if (refused)
-        return refuse_cert(c, verdict_alert(VERDICT_MALFORMED));
+        return tls_refuse_cert(c, verdict_alert(VERDICT_MALFORMED));
     if (!peer) {
         c->verdict = VERDICT_NO_CERT;
         if (want->mode == SNAP_CERT_REQUIRE && want->on_missing == SNAP_REFUSE_TLS)
-            return refuse_cert(c, missing_alert(c));
+            return tls_refuse_cert(c, missing_alert(c));
         return 1;
     }
     c->peer = peer;
@@ -316,8 +302,8 @@ int tls_server_verify(struct tls_conn *c, struct WOLFSSL_X509_STORE_CTX *store)
         return 1;
     }
     if (!tls_server_judge(c, false, &refused) && refused)
-        return refuse_cert(c, verdict_alert((enum verdict_code)c->verdict));
+        return tls_refuse_cert(c, verdict_alert((enum verdict_code)c->verdict));
     if (refused) /* for the moment; where it would not be, the first request waits (proxy/) */
-        tls_park(c, tls_server_trust(c));
+        tls_park(c, snap_trust_at(c->snap, want->trust));
     return 1;
 }

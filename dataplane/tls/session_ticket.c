@@ -57,7 +57,8 @@ static bool still_welcome(struct tls_conn *c, struct peer *peer)
         return want->mode != SNAP_CERT_REQUIRE;
     if (want->mode == SNAP_CERT_REQUEST)
         return true;
-    waits = tls_judge(c, peer, tls_server_trust(c), VERDICT_FOR_CLIENT, want->max_depth, false);
+    waits = tls_judge(c, peer, snap_trust_at(c->snap, want->trust), VERDICT_FOR_CLIENT,
+                      want->max_depth, false);
     /* Where an alert would refuse it, the handshake has to wait, and only a full one can. */
     return c->verdict == VERDICT_OK || (waits && want->on_bad != SNAP_REFUSE_TLS);
 }

@@ -38,3 +38,10 @@ bool tls_judge(struct tls_conn *c, struct peer *peer, const struct trust *trust,
         c->verdict = VERDICT_CHAIN_TOO_LONG;
     return v.ocsp_wait;
 }
+
+int tls_refuse_cert(struct tls_conn *c, uint8_t alert)
+{
+    c->why = TLS_WHY_CERT;
+    tls_conn_send_alert(c, alert);
+    return 0;
+}
